@@ -1,0 +1,67 @@
+// Compiles src, workers, migrations and test to dist/ when a source is newer than the last build.
+// Plain JavaScript: it runs before anything is built. Types are checked by `npm run types`.
+import { createHash } from "node:crypto";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const dist = join(root, "dist");
+const folders = ["src", "workers", "migrations", "test"];
+
+const compilerOptions = {
+  swcrc: false,
+  configFile: false,
+  sourceMaps: true,
+  module: { type: "es6" },
+  jsc: {
+    target: "es2023",
+    parser: { syntax: "typescript", decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    keepClassNames: true,
+  },
+};
+
+async function sources() {
+  const found = [];
+  for (const folder of folders) {
+    const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
+    for (const entry of entries) {
+      if (entry.isFile()) found.push(join(entry.parentPath, entry.name).slice(root.length + 1));
+    }
+  }
+  return found.sort();
+}
+
+/** Builds what changed; returns at once when nothing did. */
+export async function build() {
+  const contents = new Map();
+  const digest = createHash("sha256").update(JSON.stringify(compilerOptions));
+  for (const file of await sources()) {
+    const content = await readFile(join(root, file));
+    contents.set(file, content);
+    digest.update(file).update(content);
+  }
+  const stamp = digest.digest("hex");
+  const stampFile = join(dist, ".stamp");
+  if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return;
+
+  const { transform } = await import("@swc/core");
+  await rm(dist, { recursive: true, force: true });
+  await Promise.all(
+    [...contents].map(async ([file, content]) => {
+      const target = join(dist, file);
+      await mkdir(dirname(target), { recursive: true });
+      if (extname(file) !== ".ts") return cp(join(root, file), target);
+      const filename = join(root, file);
+      const { code, map } = await transform(content.toString("utf8"), { ...compilerOptions, filename });
+      const compiled = target.replace(/\.ts$/, ".js");
+      const sourceMap = `${compiled.split("/").pop()}.map`;
+      await writeFile(compiled, `${code}\n//# sourceMappingURL=${sourceMap}\n`);
+      await writeFile(`${compiled}.map`, map);
+    }),
+  );
+  await writeFile(stampFile, stamp);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

@@ -1,0 +1,8 @@
+// `npm start`: installs what is missing, builds what changed, runs the platform in this process.
+import { install } from "./install.mjs";
+
+install();
+const { build } = await import("./build.mjs");
+await build();
+process.setSourceMapsEnabled(true);
+await import("../../dist/src/main.js");

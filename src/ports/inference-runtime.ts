@@ -1,0 +1,115 @@
+/** Element types of tensors, as the graph names them. */
+export type TensorType =
+  | "FLOAT32"
+  | "FLOAT64"
+  | "FLOAT16"
+  | "INT8"
+  | "INT16"
+  | "INT32"
+  | "INT64"
+  | "UINT8"
+  | "UINT16"
+  | "UINT32"
+  | "UINT64"
+  | "BOOL"
+  | "STRING";
+
+/**
+ * A dense tensor in row-major order. FLOAT16 is held as its bits in a Uint16Array, BOOL as 0 and 1
+ * in a Uint8Array, STRING as an array of strings.
+ */
+export interface TensorValue {
+  type: TensorType;
+  shape: number[];
+  data: TensorBuffer;
+}
+
+export type TensorBuffer =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | string[];
+
+/** One input or output of a graph; null stands for a dynamic dimension. */
+export interface TensorSpec {
+  name: string;
+  type: TensorType;
+  shape: (number | null)[];
+}
+
+export interface ModelSignature {
+  inputs: TensorSpec[];
+  outputs: TensorSpec[];
+}
+
+/** A model on local disk, as `ObjectStore.materialize` lays it out. */
+export interface ModelSource {
+  /** Identity of the bytes: digest of the graph and its files. */
+  key: string;
+  /** Path of the ONNX file; files that it refers to lie beside it. */
+  path: string;
+  /** Size of all files, what the memory limit counts. */
+  bytes: number;
+}
+
+export type Validation =
+  | { ok: true; signature: ModelSignature }
+  /** In words for the person who uploaded it. */
+  | { ok: false; rejection: string };
+
+export type Tensors = Record<string, TensorValue>;
+
+export interface RunOptions {
+  /** Names of the outputs to return; all by default. */
+  outputs?: readonly string[];
+  /** A caller that goes away: its place in the queue is freed. */
+  signal?: AbortSignal;
+  /** Interactive calls run before bulk ones. */
+  priority?: "interactive" | "bulk";
+}
+
+export interface LoadedModel {
+  signature: ModelSignature;
+  /** Milliseconds of one warm run with the smallest inputs; decides inline or worker. */
+  warmRunMs: number;
+  /** Where it runs. */
+  placement: "inline" | "worker";
+}
+
+export interface RuntimeStats {
+  loadedModels: number;
+  cachedBytes: number;
+  /** Calls that wait for a worker. */
+  queued: number;
+}
+
+/** Runs ONNX graphs, never for longer than moments on the calling thread. */
+export interface InferenceRuntime {
+  /** Loads and tries the file where it can hurt only a child process, bounded in time and memory. */
+  validate(source: ModelSource): Promise<Validation>;
+
+  /** Loads the model and runs it once, so that the next run is served at full speed. */
+  warm(source: ModelSource): Promise<LoadedModel>;
+
+  /**
+   * One run. Calls for the same model whose first dimension is dynamic in every input and output may be
+   * merged into one batch.
+   * @param inputs checked against the signature by the caller
+   * @throws {OverloadedError} when the queue is full
+   * @throws {InvalidInputError} when the graph refuses the values
+   */
+  run(source: ModelSource, inputs: Tensors, options?: RunOptions): Promise<Tensors>;
+
+  /** Forgets the model once the runs under way have ended. */
+  unload(key: string): Promise<void>;
+
+  stats(): RuntimeStats;
+  close(): Promise<void>;
+}

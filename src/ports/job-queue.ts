@@ -1,0 +1,69 @@
+/** What the transport carries: ids and never documents. The job's row is the truth. */
+export interface QueuedJob {
+  /** Id of the job's row; enqueueing it again while it waits changes nothing. */
+  id: string;
+  /** Name of the job in the catalogue, e.g. `train-forecaster`. */
+  name: string;
+  queue: string;
+  /** Deliveries before the transport gives up. */
+  attempts: number;
+  /** Milliseconds before the first delivery. */
+  delayMs?: number;
+  /** 1 is the most urgent. */
+  priority?: number;
+  /** W3C trace context of the request that asked for it. */
+  traceContext?: Record<string, string>;
+}
+
+export interface Delivery {
+  id: string;
+  name: string;
+  /** 1 for the first delivery. */
+  attempt: number;
+  lastAttempt: boolean;
+  traceContext: Record<string, string>;
+  /** Aborted when the worker shuts down or has lost its lease on this job. */
+  signal: AbortSignal;
+}
+
+export interface QueueDepth {
+  queue: string;
+  waiting: number;
+  delayed: number;
+  active: number;
+  failed: number;
+  /** Seconds that the oldest waiting job has waited; 0 when none waits. */
+  oldestAgeSeconds: number;
+}
+
+/** A handler throws this when another delivery could not end otherwise. */
+export class UnrecoverableJobError extends Error {
+  override readonly name = "UnrecoverableJobError";
+}
+
+export interface JobWorker {
+  /** Stops taking jobs, aborts the deliveries under way after `graceMs`, and waits for them. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** At-least-once delivery of job ids to workers, with retries and delays. */
+export interface JobQueue {
+  enqueue(jobs: readonly QueuedJob[]): Promise<void>;
+  /** Takes a job that waits out of the queue; one under way is not stopped by this. */
+  remove(queue: string, id: string): Promise<void>;
+  work(
+    queue: string,
+    options: { concurrency: number },
+    handler: (delivery: Delivery) => Promise<void>,
+  ): Promise<JobWorker>;
+  /** Calls `tick` on one worker, whichever, by a cron pattern (UTC) or every so many milliseconds. */
+  schedule(
+    name: string,
+    when: { cron: string } | { everyMs: number },
+    tick: () => Promise<void>,
+  ): Promise<JobWorker>;
+  depths(): Promise<QueueDepth[]>;
+  /** @throws {UnavailableError} when the transport does not answer */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,47 @@
+import type { Readable } from "node:stream";
+
+/** What the sender says it will send. */
+export interface ExpectedObject {
+  /** Lower-case hex SHA-256 of the content; also its key. */
+  sha256: string;
+  bytes: number;
+}
+
+export interface ByteRange {
+  /** First byte, from 0. */
+  start: number;
+  /** Last byte, inclusive. */
+  end: number;
+}
+
+/** Immutable objects under the SHA-256 of their content. */
+export interface ObjectStore {
+  /**
+   * Streams an object in. Nothing is visible under its key until every byte has been verified
+   * and is durable; an object that is there already is left alone.
+   * @throws {InvalidInputError} when size or digest differ from what was announced; nothing is kept
+   */
+  put(expected: ExpectedObject, content: AsyncIterable<Uint8Array>): Promise<void>;
+
+  /** Size in bytes, or undefined when there is no such object. */
+  size(sha256: string): Promise<number | undefined>;
+
+  /** @throws {NotFoundError} */
+  read(sha256: string, range?: ByteRange): Promise<Readable>;
+
+  /**
+   * A folder that holds the named objects as local files, for programs that open files by path.
+   * The same set of files gives the same folder; its content is verified and must not be changed.
+   * @param files file name (no path) -> sha256
+   * @throws {NotFoundError} when one is missing
+   */
+  materialize(files: ReadonlyMap<string, string>): Promise<string>;
+
+  /** Removes the object; removing what is not there is no error. */
+  remove(sha256: string): Promise<void>;
+
+  /** @throws {UnavailableError} when the store does not answer */
+  check(): Promise<void>;
+
+  close(): Promise<void>;
+}
