@@ -77,10 +77,15 @@ export interface RunOptions {
 
 export interface LoadedModel {
   signature: ModelSignature;
-  /** Milliseconds of one warm run with the smallest inputs; decides inline or worker. */
-  warmRunMs: number;
-  /** Where it runs. */
+  /**
+   * Milliseconds of one warm run with the smallest inputs, which decide the placement; null when the graph
+   * refuses such inputs.
+   */
+  warmRunMs: number | null;
+  /** Where a small call runs: on the calling thread, or in a thread of the pool. */
   placement: "inline" | "worker";
+  /** Whether concurrent calls are merged: the first dimension is dynamic everywhere and rows do not mix. */
+  mergesRows: boolean;
 }
 
 export interface RuntimeStats {
@@ -104,6 +109,8 @@ export interface InferenceRuntime {
    * @param inputs checked against the signature by the caller
    * @throws {OverloadedError} when the queue is full
    * @throws {InvalidInputError} when the graph refuses the values
+   * @throws {UnavailableError} when the model cannot be loaded, or its thread died
+   * @throws {TimeoutError} when the run takes too long
    */
   run(source: ModelSource, inputs: Tensors, options?: RunOptions): Promise<Tensors>;
 

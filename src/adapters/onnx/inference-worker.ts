@@ -1,0 +1,87 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { InvalidInputError } from "../../shared/errors.js";
+import { GraphSession, UnservableGraphError } from "./graph-session.js";
+import type { SessionSettings } from "./graph-session.js";
+import { tryGraph } from "./graph-trial.js";
+import type {
+  Measurement,
+  ModelLocation,
+  RunResult,
+  WorkerFailure,
+  WorkerReply,
+  WorkerRequest,
+} from "./inference-protocol.js";
+import { hasPredictableCost } from "./onnx-file.js";
+import { ownBuffers } from "./tensor-transfer.js";
+
+// Entry of the pool's threads: owns sessions and answers one request after another.
+const settings = workerData as SessionSettings;
+const sessions = new Map<string, GraphSession>();
+const port = parentPort!;
+
+async function sessionOf({ key, path }: ModelLocation): Promise<GraphSession> {
+  let session = sessions.get(key);
+  if (!session) {
+    session = await GraphSession.load(path, settings);
+    sessions.set(key, session);
+  }
+  return session;
+}
+
+let initialised = false;
+
+async function measure(model: ModelLocation): Promise<Measurement> {
+  if (!initialised) {
+    // A thread's first session also initialises onnxruntime, which says nothing about this model.
+    await (await GraphSession.load(model.path, settings)).release();
+    initialised = true;
+  }
+  const start = performance.now();
+  const session = await sessionOf(model);
+  const loadMs = performance.now() - start;
+  return { ...(await tryGraph(session)), loadMs, predictable: hasPredictableCost(model.path) };
+}
+
+async function answer(request: WorkerRequest): Promise<Measurement | RunResult | undefined> {
+  switch (request.kind) {
+    case "measure":
+      return measure(request.model);
+    case "load":
+      await sessionOf(request.model);
+      return undefined;
+    case "run": {
+      const session = await sessionOf(request.model);
+      const start = performance.now();
+      const outputs = await session.run(request.inputs, request.outputs);
+      return { outputs, seconds: (performance.now() - start) / 1000 };
+    }
+    case "release":
+      await sessions.get(request.key)?.release();
+      sessions.delete(request.key);
+      return undefined;
+  }
+}
+
+function describe(error: unknown): WorkerFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof InvalidInputError) return { reason: "refused", message };
+  if (error instanceof UnservableGraphError) return { reason: "unservable", message };
+  return { reason: "internal", message };
+}
+
+async function serve({ id, request }: { id: number; request: WorkerRequest }): Promise<void> {
+  let reply: WorkerReply;
+  try {
+    reply = { id, ok: true, value: await answer(request) };
+  } catch (error) {
+    reply = { id, ok: false, failure: describe(error) };
+  }
+  const outputs = reply.ok && reply.value && "outputs" in reply.value ? reply.value.outputs : {};
+  port.postMessage(reply, ownBuffers(outputs));
+}
+
+// One at a time: a release must not overtake the run before it.
+let last = Promise.resolve();
+port.on("message", (message: { id: number; request: WorkerRequest }) => {
+  last = last.then(() => serve(message));
+});

@@ -1,0 +1,136 @@
+import type { LoadedModel, ModelSource } from "../../ports/inference-runtime.js";
+import type { GraphSession } from "./graph-session.js";
+import type { RunCost } from "./graph-trial.js";
+
+/** A model that is loaded, with what its trial taught. */
+export interface CachedModel extends LoadedModel {
+  source: ModelSource;
+  cost: RunCost | undefined;
+  /** Present for a model that is run on the calling thread. */
+  inline: GraphSession | undefined;
+}
+
+interface Entry {
+  bytes: number;
+  loading: Promise<CachedModel>;
+  model: CachedModel | undefined;
+  users: number;
+  drained: (() => void) | undefined;
+}
+
+/** Loaded models by the bytes of their files, least recently used first out; never one that is in use. */
+export class ModelCache {
+  /** Least recently used first. */
+  private readonly entries = new Map<string, Entry>();
+  private bytes = 0;
+  private waitingCalls = 0;
+
+  constructor(
+    private readonly limitBytes: number,
+    private readonly load: (source: ModelSource) => Promise<CachedModel>,
+    private readonly release: (model: CachedModel) => Promise<void>,
+  ) {}
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get usedBytes(): number {
+    return this.bytes;
+  }
+
+  /** Calls that wait for a model to load. */
+  get waiting(): number {
+    return this.waitingCalls;
+  }
+
+  /** Calls `work` with the model, loaded once however many ask for it, and keeps it while the work goes on. */
+  async use<T>(
+    source: ModelSource,
+    work: (model: CachedModel) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const entry = this.touch(source);
+    entry.users++;
+    try {
+      return await work(entry.model ?? (await this.loaded(entry, signal)));
+    } finally {
+      entry.users--;
+      if (entry.users === 0) entry.drained?.();
+      this.evict();
+    }
+  }
+
+  /** Forgets the model once nobody uses it; whoever asks meanwhile gets a fresh one. */
+  async unload(key: string): Promise<void> {
+    const entry = this.entries.get(key);
+    if (!entry) return;
+    this.forget(key, entry);
+    if (entry.users > 0) await new Promise<void>((resolve) => (entry.drained = resolve));
+    if (entry.model) await this.release(entry.model);
+  }
+
+  private async loaded(entry: Entry, signal: AbortSignal | undefined): Promise<CachedModel> {
+    this.waitingCalls++;
+    try {
+      return await unlessAborted(entry.loading, signal);
+    } finally {
+      this.waitingCalls--;
+    }
+  }
+
+  private touch(source: ModelSource): Entry {
+    const { key, bytes } = source;
+    const known = this.entries.get(key);
+    if (known) {
+      this.entries.delete(key);
+      this.entries.set(key, known);
+      return known;
+    }
+    const entry: Entry = {
+      bytes,
+      loading: this.load(source),
+      model: undefined,
+      users: 0,
+      drained: undefined,
+    };
+    this.entries.set(key, entry);
+    this.bytes += bytes;
+    entry.loading.then(
+      (model) => (entry.model = model),
+      () => {
+        if (this.entries.get(key) === entry) this.forget(key, entry);
+      },
+    );
+    return entry;
+  }
+
+  private evict(): void {
+    if (this.bytes <= this.limitBytes) return;
+    for (const [key, entry] of this.entries) {
+      if (this.bytes <= this.limitBytes || this.entries.size === 1) return;
+      if (entry.users > 0 || !entry.model) continue;
+      this.forget(key, entry);
+      void this.release(entry.model);
+    }
+  }
+
+  private forget(key: string, entry: Entry): void {
+    this.entries.delete(key);
+    this.bytes -= entry.bytes;
+  }
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort!);
+  }
+}

@@ -1,0 +1,172 @@
+import { availableParallelism } from "node:os";
+import type {
+  InferenceRuntime,
+  LoadedModel,
+  ModelSource,
+  RunOptions,
+  RuntimeStats,
+  Tensors,
+  Validation,
+} from "../../ports/inference-runtime.js";
+import { OverloadedError, UnavailableError } from "../../shared/errors.js";
+import { GraphSession, UnservableGraphError } from "./graph-session.js";
+import type { Measurement } from "./inference-protocol.js";
+import { MicroBatcher } from "./micro-batcher.js";
+import type { RunReport } from "./micro-batcher.js";
+import { ModelCache } from "./model-cache.js";
+import type { CachedModel } from "./model-cache.js";
+import { Validator } from "./validator.js";
+import type { ValidationLimits } from "./validator.js";
+import { WorkerPool } from "./worker-pool.js";
+
+export interface OnnxInferenceSettings {
+  /** Threads that run models; as many as cores by default. */
+  workers?: number;
+  /** Limit on the files of all loaded models together; every thread that runs a model holds a copy of it. */
+  cacheBytes: number;
+  /** Calls that may wait for a thread before further ones are turned away. */
+  queueLimit: number;
+  /** A model whose smallest run takes less than this many milliseconds runs on the calling thread. */
+  inlineBelowMs?: number;
+  /** Rows of a merged batch; 1 merges nothing. */
+  maxBatch?: number;
+  /** A run that takes longer costs its thread and answers TIMEOUT. */
+  runTimeoutMs?: number;
+  /** Execution providers in order of preference, e.g. ["cuda", "cpu"]. */
+  providers?: readonly string[];
+  validation: ValidationLimits;
+  onRun?: (report: RunReport) => void;
+}
+
+/** Loading a tiny model on the calling thread may hold it for about this long, once. */
+const inlineLoadBelowMs = 20;
+/** A merged batch of tiny calls may hold the calling thread for this many single runs' limit. */
+const inlineBatchFactor = 4;
+const loadTimeoutMs = 120_000;
+const closeGraceMs = 10_000;
+
+export function createOnnxInferenceRuntime(settings: OnnxInferenceSettings): InferenceRuntime {
+  return new OnnxInferenceRuntime(settings);
+}
+
+class OnnxInferenceRuntime implements InferenceRuntime {
+  private readonly sessionSettings;
+  private readonly inlineBelowMs: number;
+  private readonly queueLimit: number;
+  private readonly pool: WorkerPool;
+  private readonly batcher: MicroBatcher;
+  private readonly cache: ModelCache;
+  private readonly validator: Validator;
+  private closed = false;
+
+  constructor(settings: OnnxInferenceSettings) {
+    this.sessionSettings = { providers: settings.providers ?? ["cpu"] };
+    this.inlineBelowMs = settings.inlineBelowMs ?? 0.5;
+    this.queueLimit = settings.queueLimit;
+    this.pool = new WorkerPool(settings.workers ?? availableParallelism(), this.sessionSettings);
+    this.batcher = new MicroBatcher(this.pool, {
+      maxBatch: settings.maxBatch ?? 64,
+      inlineBudgetMs: this.inlineBelowMs * inlineBatchFactor,
+      runTimeoutMs: settings.runTimeoutMs ?? 30_000,
+      onRun: settings.onRun ?? (() => undefined),
+    });
+    this.cache = new ModelCache(
+      settings.cacheBytes,
+      (source) => this.load(source),
+      (model) => this.release(model),
+    );
+    this.validator = new Validator(settings.validation);
+  }
+
+  validate(source: ModelSource): Promise<Validation> {
+    this.assertOpen();
+    return this.validator.validate(source);
+  }
+
+  async warm(source: ModelSource): Promise<LoadedModel> {
+    this.assertOpen();
+    return this.cache.use(source, async ({ signature, warmRunMs, placement, mergesRows }) => {
+      if (placement === "worker") await this.everywhere({ kind: "load", model: source }, true);
+      return { signature, warmRunMs, placement, mergesRows };
+    });
+  }
+
+  async run(source: ModelSource, inputs: Tensors, options: RunOptions = {}): Promise<Tensors> {
+    this.assertOpen();
+    options.signal?.throwIfAborted();
+    if (this.waiting >= this.queueLimit) {
+      throw new OverloadedError("Too many predictions are waiting; try again later");
+    }
+    return this.cache.use(source, (model) => this.batcher.run(model, inputs, options), options.signal);
+  }
+
+  unload(key: string): Promise<void> {
+    return this.cache.unload(key);
+  }
+
+  stats(): RuntimeStats {
+    return {
+      loadedModels: this.cache.size,
+      cachedBytes: this.cache.usedBytes,
+      queued: this.waiting,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.validator.close();
+    await this.pool.close(closeGraceMs);
+  }
+
+  /** Measures in a thread first, so that a slow model never runs on the calling one. */
+  private async load(source: ModelSource): Promise<CachedModel> {
+    try {
+      const { signature, cost, rowsIndependent, loadMs, predictable } = await this.measure(source);
+      const tiny =
+        predictable && loadMs < inlineLoadBelowMs && cost !== undefined && cost.baseMs < this.inlineBelowMs;
+      const inline = tiny ? await GraphSession.load(source.path, this.sessionSettings) : undefined;
+      const placement = inline ? "inline" : "worker";
+      return {
+        source,
+        signature,
+        placement,
+        mergesRows: rowsIndependent,
+        warmRunMs: cost?.baseMs ?? null,
+        cost,
+        inline,
+      };
+    } catch (error) {
+      if (!(error instanceof UnservableGraphError)) throw error;
+      throw new UnavailableError(`The model could not be loaded: ${error.message}`, { cause: error });
+    }
+  }
+
+  private measure({ key, path }: ModelSource): Promise<Measurement> {
+    return new Promise((resolve, reject) => {
+      this.pool.submit({
+        priority: "interactive",
+        timeoutMs: loadTimeoutMs,
+        start: () => ({ request: { kind: "measure", model: { key, path } }, transfer: [] }),
+        resolve: (value) => resolve(value as Measurement),
+        reject,
+      });
+    });
+  }
+
+  private async release({ source, inline }: CachedModel): Promise<void> {
+    await inline?.release();
+    if (!this.closed) await this.everywhere({ kind: "release", key: source.key }, false);
+  }
+
+  private everywhere(request: Parameters<WorkerPool["broadcast"]>[0], start: boolean): Promise<void> {
+    return this.pool.broadcast(request, { start, timeoutMs: loadTimeoutMs });
+  }
+
+  private get waiting(): number {
+    return this.cache.waiting + this.batcher.waiting;
+  }
+
+  private assertOpen(): void {
+    if (this.closed) throw new UnavailableError("Inference is shutting down");
+  }
+}

@@ -1,0 +1,52 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Validation } from "../../ports/inference-runtime.js";
+import { GraphSession, UnservableGraphError } from "./graph-session.js";
+import { observeSignature } from "./graph-trial.js";
+import { readOnnxFile } from "./onnx-file.js";
+
+// Entry of the child process that opens files of unknown origin. Whatever they do to it, the parent goes on.
+
+/** When memory runs out, the kernel takes this process first. */
+function volunteerForOutOfMemory(): void {
+  try {
+    writeFileSync("/proc/self/oom_score_adj", "1000");
+  } catch {
+    // Not Linux: the parent's own limit has to do.
+  }
+}
+
+async function validate(path: string): Promise<Validation> {
+  try {
+    const summary = readOnnxFile(path);
+    for (const [name, kind] of summary.otherValues) {
+      throw new UnservableGraphError(
+        `"${name}" is ${kind}; only dense tensors are served as inputs and outputs`,
+      );
+    }
+    for (const file of summary.externalFiles) assertUploaded(dirname(path), file);
+    const session = await GraphSession.load(path, { providers: ["cpu"] });
+    if (session.declared.outputs.length === 0) throw new UnservableGraphError("The graph has no outputs");
+    return { ok: true, signature: await observeSignature(session) };
+  } catch (error) {
+    if (error instanceof UnservableGraphError) return { ok: false, rejection: error.message };
+    throw error;
+  }
+}
+
+function assertUploaded(folder: string, file: string): void {
+  if (basename(file) !== file || file.includes("\\") || file === "..") {
+    throw new UnservableGraphError(
+      `It wants tensor data from "${file}"; external data must be a plain file name beside the graph`,
+    );
+  }
+  if (!existsSync(join(folder, file))) {
+    throw new UnservableGraphError(
+      `It needs the external data file "${file}", which was not uploaded with it`,
+    );
+  }
+}
+
+volunteerForOutOfMemory();
+const verdict = await validate(process.argv[2]!);
+process.send!(verdict, () => process.disconnect());

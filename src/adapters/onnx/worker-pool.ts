@@ -1,0 +1,208 @@
+import { Worker } from "node:worker_threads";
+import { InvalidInputError, TimeoutError, UnavailableError } from "../../shared/errors.js";
+import { UnservableGraphError } from "./graph-session.js";
+import type { SessionSettings } from "./graph-session.js";
+import type {
+  Measurement,
+  RunResult,
+  WorkerFailure,
+  WorkerReply,
+  WorkerRequest,
+} from "./inference-protocol.js";
+
+/** Work for whichever thread is free first. */
+export interface PoolTask {
+  priority: "interactive" | "bulk";
+  timeoutMs: number;
+  /** Called when a thread takes the task; from then on it cannot be withdrawn. */
+  start(): { request: WorkerRequest; transfer: ArrayBuffer[] };
+  resolve(value: Measurement | RunResult | undefined): void;
+  reject(error: Error): void;
+}
+
+interface Assignment {
+  task: Pick<PoolTask, "resolve" | "reject">;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Threads that own sessions, each busy with one task at a time. A thread that dies, or that a run holds for
+ * longer than its limit, is replaced by a fresh one when the next task needs it.
+ */
+export class WorkerPool {
+  private readonly slots: WorkerSlot[];
+  private readonly waiting = { interactive: new Set<PoolTask>(), bulk: new Set<PoolTask>() };
+  private closed = false;
+
+  constructor(size: number, settings: SessionSettings) {
+    this.slots = Array.from({ length: size }, () => new WorkerSlot(settings, () => this.dispatch()));
+  }
+
+  submit(task: PoolTask): void {
+    if (this.closed) {
+      task.reject(shuttingDown());
+      return;
+    }
+    this.waiting[task.priority].add(task);
+    this.dispatch();
+  }
+
+  /** Takes a task that has not started out of the queue. */
+  withdraw(task: PoolTask): void {
+    this.waiting[task.priority].delete(task);
+  }
+
+  /** Has every running thread, or every thread when `start` is set, do the same. */
+  async broadcast(request: WorkerRequest, options: { start: boolean; timeoutMs: number }): Promise<void> {
+    const slots = this.slots.filter((slot) => options.start || slot.running);
+    await Promise.all(slots.map((slot) => slot.ask(request, options.timeoutMs)));
+  }
+
+  /** Fails what waits, lets what runs end within `graceMs`, and stops the threads. */
+  async close(graceMs: number): Promise<void> {
+    this.closed = true;
+    for (const queue of [this.waiting.interactive, this.waiting.bulk]) {
+      for (const task of queue) task.reject(shuttingDown());
+      queue.clear();
+    }
+    await Promise.all(this.slots.map((slot) => slot.close(graceMs)));
+  }
+
+  private dispatch(): void {
+    for (const slot of this.slots) {
+      if (slot.busy) continue;
+      const task = first(this.waiting.interactive) ?? first(this.waiting.bulk);
+      if (!task) return;
+      this.withdraw(task);
+      slot.assign(task);
+    }
+  }
+}
+
+function first<T>(set: Set<T>): T | undefined {
+  for (const item of set) return item;
+  return undefined;
+}
+
+function shuttingDown(): UnavailableError {
+  return new UnavailableError("Inference is shutting down");
+}
+
+/** One place in the pool and the thread that fills it at the moment. */
+class WorkerSlot {
+  private worker: Worker | undefined;
+  private readonly assignments = new Map<number, Assignment>();
+  private lastId = 0;
+  private drained: (() => void) | undefined;
+
+  constructor(
+    private readonly settings: SessionSettings,
+    private readonly onFree: () => void,
+  ) {}
+
+  get busy(): boolean {
+    return this.assignments.size > 0;
+  }
+
+  get running(): boolean {
+    return this.worker !== undefined;
+  }
+
+  assign(task: PoolTask): void {
+    try {
+      const { request, transfer } = task.start();
+      this.post(request, transfer, task, task.timeoutMs);
+    } catch (error) {
+      task.reject(error as Error);
+    }
+  }
+
+  /** Beside the queue: waits behind what the thread is doing now. */
+  ask(request: WorkerRequest, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.post(request, [], { resolve: () => resolve(), reject }, timeoutMs);
+    });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    if (this.busy) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, graceMs);
+        this.drained = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    const idle = !this.busy;
+    const stopped = this.discard(shuttingDown());
+    // A thread inside native code cannot be stopped; waiting for it would hang the shutdown.
+    if (idle) await stopped;
+  }
+
+  private post(
+    request: WorkerRequest,
+    transfer: ArrayBuffer[],
+    task: Assignment["task"],
+    timeoutMs: number,
+  ): void {
+    const id = ++this.lastId;
+    this.worker ??= this.spawn();
+    this.worker.postMessage({ id, request }, transfer);
+    const timer = setTimeout(() => {
+      void this.discard(new TimeoutError(`The model did not answer within ${timeoutMs / 1000} s`));
+      this.onFree();
+    }, timeoutMs);
+    this.assignments.set(id, { task, timer });
+  }
+
+  private spawn(): Worker {
+    const worker = new Worker(new URL("./inference-worker.js", import.meta.url), {
+      workerData: this.settings,
+    });
+    const lost = (error?: Error) => {
+      if (this.worker !== worker) return;
+      void this.discard(
+        new UnavailableError("The thread that ran the model ended unexpectedly", { cause: error }),
+      );
+      this.onFree();
+    };
+    worker.on("message", (reply: WorkerReply) => {
+      if (this.worker === worker) this.settle(reply);
+    });
+    worker.on("error", lost);
+    worker.on("exit", () => lost());
+    return worker;
+  }
+
+  private settle(reply: WorkerReply): void {
+    const assignment = this.assignments.get(reply.id);
+    if (!assignment) return;
+    clearTimeout(assignment.timer);
+    this.assignments.delete(reply.id);
+    if (reply.ok) assignment.task.resolve(reply.value);
+    else assignment.task.reject(toError(reply.failure));
+    if (this.busy) return;
+    this.drained?.();
+    this.onFree();
+  }
+
+  /** Fails everything that the thread had been given and forgets the thread. */
+  private async discard(reason: Error): Promise<void> {
+    const { worker } = this;
+    this.worker = undefined;
+    for (const { task, timer } of this.assignments.values()) {
+      clearTimeout(timer);
+      task.reject(reason);
+    }
+    this.assignments.clear();
+    this.drained?.();
+    await worker?.terminate();
+  }
+}
+
+function toError({ reason, message }: WorkerFailure): Error {
+  if (reason === "refused") return new InvalidInputError(message);
+  if (reason === "unservable") return new UnservableGraphError(message);
+  return new UnavailableError(`The thread that ran the model failed: ${message}`);
+}
