@@ -1,0 +1,12 @@
+import { createHash } from "node:crypto";
+import type { CurveHistory } from "./forecaster.types.js";
+
+/** SHA-256, in hex, of exactly the numbers that a training saw: kind, dates, tenors and values. */
+export function curveHistoryDigest({ kind, dates, tenors, values }: CurveHistory): string {
+  // A blank may be any of the many bit patterns of NaN; Float64Array.from does not make them one.
+  const canonical = Float64Array.from(values, (value) => (Number.isNaN(value) ? Number.NaN : value));
+  return createHash("sha256")
+    .update(JSON.stringify({ kind, dates, tenors }))
+    .update(new Uint8Array(canonical.buffer))
+    .digest("hex");
+}

@@ -1,0 +1,155 @@
+import { InvalidInputError } from "../../../shared/errors.js";
+import { scoresNeeded } from "./conformal-intervals.rules.js";
+import { forecasterOptions } from "./forecaster-options.rules.js";
+import { FORECASTER_TYPES } from "./forecaster.types.js";
+import type { CurveHistory, TrainingSpec } from "./forecaster.types.js";
+import { tenorMonths } from "./tenor-months.rules.js";
+
+/** Outcomes that a fit must have seen, for each horizon, before it may forecast. */
+const LEAST_FIT = 40;
+/** Origins before the backtest that give the ensemble its first weights and the intervals their first scores. */
+const WARM_UP = 1500;
+const LONGEST_HORIZON = 520;
+const MOST_HORIZONS = 32;
+const MOST_TENORS = 120;
+
+/** A training's course through the history, as indices of dates. */
+export interface TrainingWindow {
+  /** First and last outcome that it is fitted to. */
+  from: number;
+  to: number;
+  /** First outcome that is scored. */
+  backtestFrom: number;
+  /** First origin of a forecast out of sample. */
+  firstOrigin: number;
+}
+
+/**
+ * Whether this training can be done on this history.
+ * @throws {InvalidInputError} naming the field and the rule, with the numbers where there is too little data
+ */
+export function checkTrainingSpec(spec: TrainingSpec, history: CurveHistory): TrainingWindow {
+  checkHistory(history);
+  if (!FORECASTER_TYPES.includes(spec.type)) {
+    throw InvalidInputError.at("input.type", `must be one of ${FORECASTER_TYPES.join(", ")}`);
+  }
+  checkHorizons(spec.horizons);
+  checkNumber("input.refitEvery", spec.refitEvery, 1, 100_000);
+  checkNumber("input.seed", spec.seed, -(2 ** 31), 2 ** 31 - 1);
+  if (!(spec.coverage >= 0.5 && spec.coverage <= 0.99)) {
+    throw InvalidInputError.at("input.coverage", "must be a share from 0.5 to 0.99");
+  }
+  forecasterOptions(spec.type, spec.options);
+  if (spec.type === "NELSON_SIEGEL" && new Set(history.tenors.map(tenorMonths)).size < 3) {
+    throw InvalidInputError.at("input.type", "NELSON_SIEGEL needs a curve of at least 3 different tenors");
+  }
+  return trainingWindow(spec, history);
+}
+
+function checkHistory({ dates, tenors, values }: CurveHistory): void {
+  if (tenors.length === 0 || tenors.length > MOST_TENORS) {
+    throw InvalidInputError.at("tenors", `a curve has 1 to ${MOST_TENORS} tenors, not ${tenors.length}`);
+  }
+  tenors.forEach(tenorMonths);
+  const repeated = tenors.find((tenor, i) => tenors.indexOf(tenor) !== i);
+  if (repeated) throw InvalidInputError.at("tenors", `"${repeated}" is there twice`);
+  dates.forEach((date, i) => {
+    if (i > 0 && date <= dates[i - 1]!) {
+      throw InvalidInputError.at("dates", `${date} does not come after ${dates[i - 1]}`);
+    }
+  });
+  if (values.length !== dates.length * tenors.length) {
+    const expected = `${dates.length} dates x ${tenors.length} tenors`;
+    throw InvalidInputError.at("values", `${values.length} numbers are not ${expected}`);
+  }
+  const infinite = values.findIndex((value) => Math.abs(value) === Number.POSITIVE_INFINITY);
+  if (infinite >= 0) {
+    const where = `${dates[Math.floor(infinite / tenors.length)]} ${tenors[infinite % tenors.length]}`;
+    throw InvalidInputError.at("values", `${where} is infinite`);
+  }
+}
+
+function checkHorizons(horizons: readonly number[]): void {
+  if (horizons.length === 0 || horizons.length > MOST_HORIZONS) {
+    throw InvalidInputError.at("input.horizons", `must be 1 to ${MOST_HORIZONS} horizons`);
+  }
+  horizons.forEach((horizon, i) => {
+    checkNumber(`input.horizons.${i}`, horizon, 1, LONGEST_HORIZON);
+    if (horizons.indexOf(horizon) !== i) throw InvalidInputError.at(`input.horizons.${i}`, "is there twice");
+  });
+}
+
+function checkNumber(field: string, value: number, minimum: number, maximum: number): void {
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw InvalidInputError.at(field, `must be a whole number from ${minimum} to ${maximum}`);
+  }
+}
+
+function trainingWindow(spec: TrainingSpec, history: CurveHistory): TrainingWindow {
+  for (const field of ["from", "to", "backtestFrom"] as const) checkDate(`input.${field}`, spec[field]);
+  const { dates } = history;
+  const from = spec.from === undefined ? 0 : firstOnOrAfter(dates, spec.from);
+  const to = spec.to === undefined ? dates.length - 1 : firstOnOrAfter(dates, nextDay(spec.to)) - 1;
+  const count = to - from + 1;
+  if (spec.from !== undefined && spec.to !== undefined && spec.from > spec.to) {
+    throw InvalidInputError.at("input.from", `${spec.from} is after input.to, ${spec.to}`);
+  }
+  const longest = Math.max(...spec.horizons);
+  const scores = scoresNeeded(spec.coverage);
+  // Each of the first fit, the first scores of the longest horizon, and the backtest comes after the one before.
+  const beforeBacktest = LEAST_FIT + 3 * longest + scores;
+  const needed = Math.max(beforeBacktest + scores, Math.ceil((beforeBacktest / 3) * 4));
+  const purpose = `for horizon ${longest} and coverage ${spec.coverage}`;
+  const quoted = quotedDates(history, from, to);
+  if (spec.backtestFrom === undefined && quoted < needed) {
+    const field = spec.from !== undefined ? "input.from" : spec.to !== undefined ? "input.to" : "input.curve";
+    throw InvalidInputError.at(field, `${quoted} dates with quotes, but ${needed} are needed ${purpose}`);
+  }
+  const backtestFrom =
+    spec.backtestFrom === undefined
+      ? from + Math.floor(0.75 * count)
+      : firstOnOrAfter(dates, spec.backtestFrom);
+  const before = quotedDates(history, from, Math.min(backtestFrom, to + 1) - 1);
+  if (before < beforeBacktest) {
+    throw InvalidInputError.at(
+      "input.backtestFrom",
+      `${before} dates with quotes come before it, but ${beforeBacktest} are needed ${purpose}`,
+    );
+  }
+  const scored = quotedDates(history, backtestFrom, to);
+  if (scored < scores) {
+    const rule = `${scored} dates with quotes from there to the end, but ${scores} are needed ${purpose}`;
+    throw InvalidInputError.at("input.backtestFrom", rule);
+  }
+  const earliest = from + longest + LEAST_FIT - 1;
+  const firstOrigin = Math.max(earliest, backtestFrom - 2 * longest - scores - WARM_UP);
+  return { from, to, backtestFrom, firstOrigin };
+}
+
+function quotedDates({ tenors, values }: CurveHistory, from: number, to: number): number {
+  let count = 0;
+  for (let date = from; date <= to; date++) {
+    const curve = values.subarray(date * tenors.length, (date + 1) * tenors.length);
+    if (curve.some((value) => !Number.isNaN(value))) count++;
+  }
+  return count;
+}
+
+function checkDate(field: string, date: string | undefined): void {
+  if (date === undefined) return;
+  const time = Date.parse(`${date}T00:00:00Z`);
+  const valid =
+    /^\d{4}-\d{2}-\d{2}$/.test(date) &&
+    !Number.isNaN(time) &&
+    new Date(time).toISOString().slice(0, 10) === date;
+  if (!valid) throw InvalidInputError.at(field, `"${date}" is not a date such as 2024-12-31`);
+}
+
+function nextDay(date: string): string {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+}
+
+function firstOnOrAfter(dates: readonly string[], date: string): number {
+  const found = dates.findIndex((each) => each >= date);
+  return found < 0 ? dates.length : found;
+}
