@@ -1,0 +1,122 @@
+import { z } from "zod";
+
+const MIB = 1024 * 1024;
+
+/** A variable set to the empty string is as good as absent. */
+const blankIsAbsent = (value: unknown): unknown => (value === "" ? undefined : value);
+
+const text = (allowed: string) => z.string({ error: `allowed: ${allowed}` });
+const whole = (least: number, most: number, fallback: number) =>
+  z.preprocess(
+    blankIsAbsent,
+    z.coerce
+      .number({ error: `allowed: a whole number from ${least} to ${most}` })
+      .int(`allowed: a whole number from ${least} to ${most}`)
+      .min(least, `allowed: a whole number from ${least} to ${most}`)
+      .max(most, `allowed: a whole number from ${least} to ${most}`)
+      .default(fallback),
+  );
+const choice = <const T extends readonly [string, ...string[]]>(values: T, fallback: T[number]) =>
+  z.preprocess(
+    blankIsAbsent,
+    z.enum(values, { error: `allowed: ${values.join(", ")}` }).default(fallback as never),
+  );
+const flag = z.preprocess(
+  blankIsAbsent,
+  z
+    .enum(["true", "false"], { error: "allowed: true, false" })
+    .transform((value) => value === "true")
+    .optional(),
+);
+const list = z.preprocess(
+  blankIsAbsent,
+  z
+    .string()
+    .default("")
+    .transform((value) =>
+      value
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== ""),
+    ),
+);
+const url = (protocols: readonly string[]) =>
+  z.preprocess(
+    blankIsAbsent,
+    z
+      .string()
+      .refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
+        error: `allowed: a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`,
+      })
+      .optional(),
+  );
+const word = (fallback: string, allowed: string) =>
+  z.preprocess(blankIsAbsent, text(allowed).default(fallback));
+/** Only mentioned by name, never by value, in any message. */
+const secret = z.preprocess(blankIsAbsent, z.string().optional());
+/** The name is reserved; a value for it would otherwise be ignored in silence. */
+const notYet = (what: string) =>
+  z.preprocess(blankIsAbsent, z.undefined({ error: `${what} is not part of this version; unset it` }));
+
+/** One line a variable: `.env.example` and the README table are checked against this. */
+const settingsShape = {
+  ML_ENV: choice(["development", "test", "staging", "production"], "development"),
+  ML_HOST: word("127.0.0.1", "a host name or address to listen on"),
+  ML_PORT: whole(0, 65_535, 4000),
+  ML_DATA_DIR: word(".data", "a folder"),
+  ML_LOG_LEVEL: choice(["debug", "info", "warn", "error", "silent"], "info"),
+  ML_JWT_SECRET_KEY: secret,
+  ML_JWT_ISSUER: word("254carbon", "the issuer of tokens"),
+  ML_JWT_AUDIENCE: word("254carbon-ml", "the audience of tokens"),
+  ML_ALLOW_EMBEDDED: flag,
+  ML_ALLOWED_HOSTS: list,
+  ML_ALLOWED_ORIGINS: list,
+  ML_PUBLIC_URL: url(["http:", "https:"]),
+  ML_MAX_BODY_BYTES: whole(1024, 64 * MIB, 4 * MIB),
+  ML_VECTOR_DB_DSN: url(["postgres:", "postgresql:"]),
+  ML_REDIS_URL: url(["redis:", "rediss:"]),
+  ML_S3_ENDPOINT: notYet("The S3 object store"),
+  ML_S3_BUCKET: notYet("The S3 object store"),
+  ML_INFERENCE_WORKERS: z.preprocess(
+    blankIsAbsent,
+    z.coerce.number().int().min(1, "allowed: a whole number from 1 to 256").max(256).optional(),
+  ),
+  ML_MODEL_CACHE_BYTES: whole(MIB, 1024 * 1024 * MIB, 1024 * MIB),
+  ML_INFERENCE_QUEUE_LIMIT: whole(1, 1_000_000, 1024),
+  ML_MAX_BATCH_ROWS: whole(1, 65_536, 256),
+  ML_MAX_TENSOR_ELEMENTS: whole(1, 1_000_000_000, 4_000_000),
+  ML_MAX_TENSOR_ROWS: whole(1, 1_000_000_000, 100_000),
+  ML_VALIDATION_TIMEOUT_MS: whole(100, 3_600_000, 60_000),
+  ML_VALIDATION_MEMORY_BYTES: whole(256 * MIB, 1024 * 1024 * MIB, 4096 * MIB),
+  ML_ARTIFACT_MAX_BYTES: whole(1024, 1024 * 1024 * MIB, 8192 * MIB),
+  ML_TRAINING_CONCURRENCY: whole(1, 256, 1),
+  ML_PREDICTION_LOG_VALUE_BYTES: whole(0, 64 * MIB, 64 * 1024),
+  ML_SAMPLES: flag,
+  ML_EXPLORER: flag,
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(["http:", "https:"]),
+};
+
+const settingsSchema = z.object(settingsShape);
+export type Settings = z.output<typeof settingsSchema>;
+
+/** The value, when every variable by itself is well formed, or what is wrong with each. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>>): {
+  settings?: Settings;
+  complaints: string[];
+} {
+  const unknown = Object.keys(environment)
+    .filter((name) => name.startsWith("ML_") && !(name in settingsShape) && !CLIENT_VARIABLES.has(name))
+    .map((name) => `${name}: is not a variable of this platform`);
+  const parsed = settingsSchema.safeParse(environment);
+  if (parsed.success) return { settings: parsed.data, complaints: unknown };
+  const complaints = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  return { complaints: [...new Set([...complaints, ...unknown])] };
+}
+
+/** Read by the command line, which may share a shell with the server. */
+const CLIENT_VARIABLES = new Set(["ML_URL", "ML_TOKEN"]);
+
+/** Names of all variables, for the checks of documentation. */
+export function describeSettings(): string[] {
+  return Object.keys(settingsShape);
+}

@@ -1,0 +1,37 @@
+import type { Database } from "../../ports/database.js";
+import type { NodeSource } from "../graph/index.js";
+import { CurveResolver } from "./curve.resolver.js";
+import { CurveService } from "./curve.service.js";
+import { CurveType } from "./curve.types.js";
+import { CurveRow } from "./curve.entity.js";
+import { CurveSnapshotRow } from "./curve-snapshot.entity.js";
+
+export const curveEntities = [CurveRow, CurveSnapshotRow];
+
+export interface CurvesModule {
+  curves: CurveService;
+  resolver: CurveResolver;
+  nodeSource: NodeSource;
+}
+
+export function createCurvesModule(database: Database): CurvesModule {
+  const curves = new CurveService(database);
+  return {
+    curves,
+    resolver: new CurveResolver(curves),
+    nodeSource: {
+      type: "Curve",
+      permission: "curve:read",
+      find: async (id) => {
+        const [row] = await curves.byIds([id]);
+        return row instanceof Error || !row ? undefined : new CurveType(row);
+      },
+    },
+  };
+}
+
+export { CurveService } from "./curve.service.js";
+export type { CurveHistory, SnapshotInput } from "./curve.service.js";
+export type { CurveKind, CurveRow } from "./curve.entity.js";
+export { CurveType } from "./curve.types.js";
+export { tenorMonths } from "./tenor.rules.js";

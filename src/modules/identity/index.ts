@@ -1,0 +1,6 @@
+export { Authenticator } from "./authenticator.js";
+export type { AuthenticatorOptions, Caller, Identity } from "./authenticator.js";
+export { IdentityResolver } from "./identity.resolver.js";
+export { RequestContext } from "./request-context.js";
+export { ROLES, mayDo, parseRoles } from "./roles.rules.js";
+export type { Permission, Role } from "./roles.rules.js";

@@ -1,0 +1,43 @@
+import { InvalidInputError } from "../../shared/errors.js";
+
+export const ROLES = ["VIEWER", "ANALYST", "ENGINEER", "OPERATOR", "ADMIN"] as const;
+export type Role = (typeof ROLES)[number];
+
+const VIEWER = ["model:read", "curve:read", "training:read", "job:read"] as const;
+const ANALYST = [...VIEWER, "model:predict", "curve:forecast"] as const;
+const ENGINEER = [
+  ...ANALYST,
+  "model:register",
+  "model:upload",
+  "model:download",
+  "model:stage",
+  "model:promote",
+  "curve:write",
+  "training:start",
+  "training:cancel",
+] as const;
+const OPERATOR = [...VIEWER, "model:promote", "job:operate", "training:cancel", "metrics:read"] as const;
+
+export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number];
+
+/** What each role may do; ADMIN may do everything. */
+const PERMISSIONS: Record<Role, readonly Permission[]> = {
+  VIEWER,
+  ANALYST,
+  ENGINEER,
+  OPERATOR,
+  ADMIN: [...new Set<Permission>([...ENGINEER, ...OPERATOR])],
+};
+
+export function mayDo(roles: readonly Role[], permission: Permission): boolean {
+  return roles.some((role) => PERMISSIONS[role].includes(permission));
+}
+
+/** @throws {InvalidInputError} for a role that does not exist */
+export function parseRoles(values: readonly unknown[]): Role[] {
+  return values.map((value) => {
+    const role = ROLES.find((known) => known === String(value).toUpperCase());
+    if (!role) throw InvalidInputError.at("roles", `${String(value)} is not one of ${ROLES.join(", ")}`);
+    return role;
+  });
+}

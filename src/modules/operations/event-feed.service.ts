@@ -1,0 +1,94 @@
+import type { Database } from "../../ports/database.js";
+import { outboxLag, subscriptionsOpen } from "../../telemetry/metrics.js";
+import { OUTBOX_CHANNEL, OutboxRepository, parseEventCursor } from "./outbox.repository.js";
+import type { EventTopic, StoredEvent } from "./outbox.repository.js";
+
+export interface FeedRequest {
+  topic: EventTopic;
+  /** Only events whose subject has these values. */
+  subject: Record<string, string | undefined>;
+  /** Cursor of the last event the client has; without one it gets what happens from now on. */
+  after?: string | null;
+}
+
+/** Upper bound on how long an event waits when a wake-up was lost. */
+const POLL_MS = 1_000;
+
+/** Lets subscribers read the outbox: what they missed first, then what happens, in order, from any process. */
+export class EventFeed {
+  private readonly wakers = new Set<() => void>();
+  private stopListening?: () => Promise<void>;
+  private closed = false;
+
+  constructor(private readonly database: Database) {}
+
+  async start(): Promise<void> {
+    this.stopListening = await this.database.listen(OUTBOX_CHANNEL, () => {
+      for (const wake of this.wakers) wake();
+    });
+  }
+
+  /** @throws {InvalidInputError} for a malformed cursor, before the first event */
+  async subscribe(request: FeedRequest): Promise<AsyncGenerator<StoredEvent, void>> {
+    const outbox = new OutboxRepository(this.database.dataSource.manager);
+    const from = request.after == null ? await outbox.end() : parseEventCursor(request.after);
+    return this.read(outbox, request, from);
+  }
+
+  private async *read(
+    outbox: OutboxRepository,
+    { topic, subject }: FeedRequest,
+    from: StoredEvent["position"],
+  ): AsyncGenerator<StoredEvent, void> {
+    const wanted = Object.entries(subject).filter(([, value]) => value !== undefined);
+    const bell = new Bell();
+    this.wakers.add(bell.ring);
+    subscriptionsOpen.inc();
+    try {
+      let position = from;
+      while (!this.closed) {
+        const events = await outbox.readAfter(topic, position);
+        for (const event of events) {
+          position = event.position;
+          outboxLag.set((Date.now() - event.at.getTime()) / 1000);
+          if (wanted.every(([name, value]) => event.subject[name] === value)) yield event;
+        }
+        if (events.length === 0) await bell.wait(POLL_MS);
+      }
+    } finally {
+      this.wakers.delete(bell.ring);
+      subscriptionsOpen.dec();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const wake of this.wakers) wake();
+    await this.stopListening?.();
+  }
+}
+
+/** Remembers a ring that came while nobody waited. */
+class Bell {
+  private rung = false;
+  private answer?: () => void;
+
+  readonly ring = (): void => {
+    this.rung = true;
+    this.answer?.();
+  };
+
+  async wait(atMostMs: number): Promise<void> {
+    if (!this.rung) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, atMostMs);
+        this.answer = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.rung = false;
+    this.answer = undefined;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Database } from "../../ports/database.js";
+import type { JobQueue } from "../../ports/job-queue.js";
+import type { Logger } from "../../telemetry/logger.js";
+import type { NodeSource } from "../graph/index.js";
+import { EventFeed } from "./event-feed.service.js";
+import { IdempotencyKey } from "./idempotency-key.entity.js";
+import { JobRow } from "./job.entity.js";
+import { JobResolver } from "./job.resolver.js";
+import { JobService } from "./job.service.js";
+import { JobType } from "./job.types.js";
+import { OutboxEvent } from "./outbox-event.entity.js";
+
+export const operationsEntities = [JobRow, OutboxEvent, IdempotencyKey];
+
+export interface OperationsModule {
+  jobs: JobService;
+  feed: EventFeed;
+  resolver: JobResolver;
+  nodeSource: NodeSource;
+}
+
+export function createOperationsModule(
+  database: Database,
+  queue: JobQueue,
+  logger: Logger,
+): OperationsModule {
+  const jobs = new JobService(database, queue, logger);
+  return {
+    jobs,
+    feed: new EventFeed(database),
+    resolver: new JobResolver(jobs),
+    nodeSource: {
+      type: "Job",
+      permission: "job:read",
+      find: async (id) => {
+        const row = await jobs.find(id);
+        return row ? JobType.from(row) : undefined;
+      },
+    },
+  };
+}
+
+export { EventFeed } from "./event-feed.service.js";
+export { defineJob } from "./job-definition.js";
+export type { JobDefinition, JobRun } from "./job-definition.js";
+export type { JobRow } from "./job.entity.js";
+export { JobRepository } from "./job.repository.js";
+export { JobService } from "./job.service.js";
+export { JobType } from "./job.types.js";
+export { onceOnly } from "./once-only.js";
+export { OutboxRepository, toEventCursor } from "./outbox.repository.js";
+export type { EventPosition, StoredEvent } from "./outbox.repository.js";

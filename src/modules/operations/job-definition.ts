@@ -1,0 +1,27 @@
+/** What a module declares about a job: its name, where it queues and how often it may be tried. */
+export interface JobDefinition<Payload extends Record<string, unknown> = Record<string, unknown>> {
+  readonly name: string;
+  readonly queue: string;
+  readonly attempts: number;
+  /** Reads a stored payload back. @throws when it is not one of this job */
+  readonly parse: (payload: Record<string, unknown>) => Payload;
+}
+
+export function defineJob<Payload extends Record<string, unknown>>(
+  definition: JobDefinition<Payload>,
+): JobDefinition<Payload> {
+  return definition;
+}
+
+/** What a handler is given beside its payload. */
+export interface JobRun {
+  readonly id: string;
+  /** Fencing token of this delivery. */
+  readonly fence: number;
+  readonly attempt: number;
+  readonly lastAttempt: boolean;
+  /** Aborted at shutdown and when the job is cancelled or was taken over by another worker. */
+  readonly signal: AbortSignal;
+  /** Saves progress, 0 to 1, and tells subscribers; too frequent calls are merged. */
+  report(progress: number): Promise<void>;
+}

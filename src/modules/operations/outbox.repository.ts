@@ -1,0 +1,100 @@
+import type { Transaction } from "../../ports/database.js";
+import { InvalidInputError } from "../../shared/errors.js";
+
+export type EventTopic = "training" | "promotion" | "job";
+
+export interface NewEvent {
+  topic: EventTopic;
+  subject: Record<string, string>;
+  payload: Record<string, unknown>;
+}
+
+export interface StoredEvent extends NewEvent {
+  position: EventPosition;
+  at: Date;
+}
+
+/** Place in the outbox: transaction first, then the row within it. */
+export interface EventPosition {
+  transactionId: bigint;
+  id: bigint;
+}
+
+export const OUTBOX_CHANNEL = "outbox";
+
+const LARGEST_BATCH = 500;
+
+/** The append-only table of events that subscriptions read. */
+export class OutboxRepository {
+  constructor(private readonly tx: Transaction) {}
+
+  /** Appends an event, and wakes its readers once the transaction commits. */
+  async append(event: NewEvent): Promise<EventPosition> {
+    const [row] = await this.tx.query<{ id: string; transaction_id: string }[]>(
+      `INSERT INTO outbox_events (transaction_id, topic, subject, payload, at)
+       VALUES (pg_current_xact_id()::text::bigint, $1, $2, $3, clock_timestamp())
+       RETURNING id, transaction_id`,
+      [event.topic, event.subject, event.payload],
+    );
+    await this.tx.query("SELECT pg_notify($1, $2)", [OUTBOX_CHANNEL, event.topic]);
+    return { transactionId: BigInt(row!.transaction_id), id: BigInt(row!.id) };
+  }
+
+  /** Events of a topic after a position, oldest first, as far as no open transaction could still add one before. */
+  async readAfter(topic: EventTopic, after: EventPosition): Promise<StoredEvent[]> {
+    const rows = await this.tx.query<
+      {
+        id: string;
+        transaction_id: string;
+        subject: Record<string, string>;
+        payload: Record<string, unknown>;
+        at: Date;
+      }[]
+    >(
+      `SELECT id, transaction_id, subject, payload, at FROM outbox_events
+       WHERE topic = $1 AND (transaction_id, id) > ($2, $3)
+         AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+       ORDER BY transaction_id, id LIMIT ${LARGEST_BATCH}`,
+      [topic, String(after.transactionId), String(after.id)],
+    );
+    return rows.map((row) => ({
+      topic,
+      subject: row.subject,
+      payload: row.payload,
+      at: row.at,
+      position: { transactionId: BigInt(row.transaction_id), id: BigInt(row.id) },
+    }));
+  }
+
+  /** The position after everything that is visible now. */
+  async end(): Promise<EventPosition> {
+    const [row] = await this.tx.query<{ xmin: string }[]>(
+      "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin",
+    );
+    return { transactionId: BigInt(row!.xmin) - 1n, id: MOST_ID };
+  }
+
+  /** @returns rows removed */
+  async removeBefore(time: Date): Promise<number> {
+    const [, count] = await this.tx.query<[unknown, number]>("DELETE FROM outbox_events WHERE at < $1", [
+      time,
+    ]);
+    return count;
+  }
+}
+
+const MOST_ID = 2n ** 63n - 1n;
+
+export function toEventCursor(position: EventPosition): string {
+  return Buffer.from(`${position.transactionId}.${position.id}`).toString("base64url");
+}
+
+/** @throws {InvalidInputError} when it is not a cursor of an event */
+export function parseEventCursor(cursor: string): EventPosition {
+  const match = /^(\d{1,19})\.(\d{1,19})$/.exec(Buffer.from(cursor, "base64url").toString("utf8"));
+  const position = match?.[1] && match[2] && { transactionId: BigInt(match[1]), id: BigInt(match[2]) };
+  if (!position || position.transactionId > MOST_ID || position.id > MOST_ID) {
+    throw InvalidInputError.at("after", "is not a cursor of an event");
+  }
+  return position;
+}

@@ -1,0 +1,97 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { isSpanContextValid, trace } from "@opentelemetry/api";
+import { pino } from "pino";
+import type { Logger as PinoLogger } from "pino";
+
+/** Fields that may be logged; whatever else is passed is left out, so that no value leaks by accident. */
+const ALLOWED_FIELDS = new Set([
+  "event",
+  "msg",
+  "err",
+  "errorId",
+  "code",
+  "field",
+  "requestId",
+  "traceId",
+  "spanId",
+  "operation",
+  "operationType",
+  "method",
+  "path",
+  "status",
+  "durationMs",
+  "caller",
+  "model",
+  "version",
+  "stage",
+  "curve",
+  "run",
+  "job",
+  "kind",
+  "queue",
+  "attempt",
+  "progress",
+  "count",
+  "bytes",
+  "rows",
+  "url",
+  "port",
+  "tier",
+  "pid",
+  "signal",
+  "reason",
+  "folder",
+  "placement",
+  "warmRunMs",
+]);
+
+/** What identifies the request or job that is being worked on. */
+export interface LogScope {
+  requestId?: string;
+  job?: string;
+}
+
+export const logScope = new AsyncLocalStorage<LogScope>();
+
+export type LogFields = Record<string, unknown>;
+
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+/** JSON lines on standard output, each with the ids of its request and trace. */
+export function createLogger(level: string): PinoLogger {
+  return pino({
+    level,
+    base: undefined,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: {
+      level: (label) => ({ level: label }),
+      log: (fields) =>
+        Object.fromEntries(Object.entries(fields).filter(([name]) => ALLOWED_FIELDS.has(name))),
+    },
+    serializers: { err: serializeError },
+    mixin: currentIds,
+  });
+}
+
+function currentIds(): LogFields {
+  const ids: LogFields = { ...logScope.getStore() };
+  const span = trace.getActiveSpan()?.spanContext();
+  if (span && isSpanContextValid(span)) {
+    ids.traceId = span.traceId;
+    ids.spanId = span.spanId;
+  }
+  return ids;
+}
+
+/** Name, message and stack only: an engine's error may carry the values of a query. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack } = error;
+  const code = (error as { code?: unknown }).code;
+  return { name, message, stack, ...(typeof code === "string" ? { code } : {}) };
+}

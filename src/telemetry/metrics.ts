@@ -1,0 +1,115 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+
+/** Every metric of the platform; labels are bounded sets, never ids or free text. */
+export const metricsRegistry = new Registry();
+const registers = [metricsRegistry];
+
+collectDefaultMetrics({ register: metricsRegistry });
+
+export const requestDuration = new Histogram({
+  name: "http_server_request_duration_seconds",
+  help: "Time from the request's head to the answer's end, by route and GraphQL operation type.",
+  labelNames: ["route", "operation_type", "status"] as const,
+  buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  registers,
+});
+
+export const operationErrors = new Counter({
+  name: "graphql_operation_errors_total",
+  help: "Errors in GraphQL answers, by code. They come with HTTP status 200.",
+  labelNames: ["code"] as const,
+  registers,
+});
+
+export const inferenceDuration = new Histogram({
+  name: "model_inference_duration_seconds",
+  help: "Time of one run of a graph, by model and where it ran.",
+  labelNames: ["model", "placement"] as const,
+  buckets: [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+  registers,
+});
+
+export const inferenceBatchRows = new Histogram({
+  name: "model_inference_batch_rows",
+  help: "Rows that one run of a graph computed, by model.",
+  labelNames: ["model"] as const,
+  buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024],
+  registers,
+});
+
+export const modelCacheBytes = new Gauge({
+  name: "model_cache_bytes",
+  help: "Size of the models held in memory.",
+  registers,
+});
+
+export const inferenceQueueLength = new Gauge({
+  name: "model_inference_queue_length",
+  help: "Calls that wait for an inference worker.",
+  registers,
+});
+
+export const jobQueueDepth = new Gauge({
+  name: "job_queue_depth",
+  help: "Jobs in the transport, by queue and state.",
+  labelNames: ["queue", "state"] as const,
+  registers,
+});
+
+export const jobQueueOldestAge = new Gauge({
+  name: "job_queue_oldest_age_seconds",
+  help: "How long the oldest waiting job has waited, by queue.",
+  labelNames: ["queue"] as const,
+  registers,
+});
+
+export const jobDuration = new Histogram({
+  name: "job_duration_seconds",
+  help: "Time of one delivery of a job, by kind and outcome.",
+  labelNames: ["kind", "outcome"] as const,
+  buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800],
+  registers,
+});
+
+export const outboxLag = new Gauge({
+  name: "outbox_lag_seconds",
+  help: "Age of the newest event when its readers last saw it.",
+  registers,
+});
+
+export const subscriptionsOpen = new Gauge({
+  name: "graphql_subscriptions_open",
+  help: "Subscriptions that are being served.",
+  registers,
+});
+
+export const predictionsLogged = new Counter({
+  name: "prediction_log_rows_total",
+  help: "Predictions and forecasts written to the log.",
+  registers,
+});
+
+export const stageTransitions = new Counter({
+  name: "model_stage_transitions_total",
+  help: "Promotions and rollbacks, by stage entered.",
+  labelNames: ["kind", "stage"] as const,
+  registers,
+});
+
+export const trainingRuns = new Counter({
+  name: "training_runs_total",
+  help: "Training runs that ended, by status.",
+  labelNames: ["status"] as const,
+  registers,
+});
+
+const MOST_MODEL_LABELS = 200;
+const modelLabels = new Set<string>();
+
+/** The model's name while there are few; `other` beyond, so that series stay bounded. */
+export function modelLabel(name: string): string {
+  if (modelLabels.has(name)) return name;
+  if (modelLabels.size >= MOST_MODEL_LABELS) return "other";
+  modelLabels.add(name);
+  return name;
+}

@@ -1,0 +1,71 @@
+import { SpanKind, SpanStatusCode, context, propagation, trace } from "@opentelemetry/api";
+import type { Attributes, Span } from "@opentelemetry/api";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { BatchSpanProcessor, NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
+
+const tracer = trace.getTracer("254carbon-ml");
+
+export interface Tracing {
+  /** Sends what is left. */
+  close(): Promise<void>;
+}
+
+/** Starts sending spans; without an endpoint spans cost next to nothing. */
+export function startTracing(otlpEndpoint: string | undefined): Tracing {
+  if (otlpEndpoint === undefined) return { close: () => Promise.resolve() };
+  const exporter = new OTLPTraceExporter({ url: new URL("/v1/traces", otlpEndpoint).href });
+  const provider = new NodeTracerProvider({
+    resource: resourceFromAttributes({ "service.name": "254carbon-ml" }),
+    spanProcessors: [new BatchSpanProcessor(exporter)],
+  });
+  provider.register();
+  tracingOn = true;
+  return { close: () => provider.shutdown() };
+}
+
+let tracingOn = false;
+
+/** Runs `work` in a span that ends with it; a failure is recorded and passed on. */
+export function inSpan<T>(
+  name: string,
+  attributes: Attributes,
+  work: () => Promise<T>,
+  kind: SpanKind = SpanKind.INTERNAL,
+): Promise<T> {
+  if (!tracingOn) return work();
+  return tracer.startActiveSpan(name, { attributes, kind }, async (span: Span) => {
+    try {
+      return await work();
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      span.setAttribute("error.type", error instanceof Error ? error.name : "unknown");
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** As `inSpan`, below the span that a carrier (HTTP headers, a queued job) tells of. */
+export function inRemoteSpan<T>(
+  carrier: Record<string, unknown>,
+  name: string,
+  attributes: Attributes,
+  work: () => Promise<T>,
+  kind: SpanKind,
+): Promise<T> {
+  if (!tracingOn) return work();
+  return context.with(propagation.extract(context.active(), carrier), () =>
+    inSpan(name, attributes, work, kind),
+  );
+}
+
+/** W3C headers of the current span; empty when there is none. */
+export function currentTraceContext(): Record<string, string> {
+  const carrier: Record<string, string> = {};
+  if (tracingOn) propagation.inject(context.active(), carrier);
+  return carrier;
+}
+
+export { SpanKind };
