@@ -1,0 +1,85 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { constants } from "node:fs";
+import { cp, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { Worker } from "node:worker_threads";
+
+/** The folder of one PostgreSQL cluster. */
+export interface Cluster {
+  folder: string;
+  /** The prepared folder that it has just been copied from. */
+  copiedFrom?: string;
+}
+
+/**
+ * The cluster within `dataDir`, initialised if need be. It appears by a rename once it is complete, so
+ * a process that is killed half-way leaves nothing that looks like a database. The caller holds the
+ * lock on `dataDir`.
+ * @param cacheDir where a prepared cluster is kept, so that only the first start ever takes seconds
+ */
+export async function prepareCluster(dataDir: string, cacheDir: string): Promise<Cluster> {
+  const folder = join(dataDir, "cluster");
+  if (await exists(folder)) return { folder };
+  const draft = join(dataDir, "cluster.draft");
+  await rm(draft, { recursive: true, force: true });
+  const template = await preparedTemplate(cacheDir);
+  if (template) await cp(template, draft, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  else await initialise(draft);
+  await rename(draft, folder);
+  return { folder, copiedFrom: template };
+}
+
+/** Drops a new cluster that does not start together with the template that it came from. */
+export async function discardCluster(cluster: Cluster): Promise<void> {
+  await rm(cluster.folder, { recursive: true, force: true });
+  if (cluster.copiedFrom) await rm(cluster.copiedFrom, { recursive: true, force: true });
+}
+
+/** @returns undefined when the cache cannot be written */
+async function preparedTemplate(cacheDir: string): Promise<string | undefined> {
+  const template = join(cacheDir, await engineVersion());
+  if (await exists(template)) return template;
+  const draft = `${template}.${randomUUID()}`;
+  try {
+    await mkdir(cacheDir, { recursive: true });
+    await initialise(draft);
+    await rename(draft, template);
+    return template;
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    // Another process may have been faster, or the cache is read-only.
+    if (await exists(template)) return template;
+    if (isUnwritable(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Makes a cluster from nothing in a thread of its own, whose memory goes with it. */
+async function initialise(folder: string): Promise<void> {
+  const worker = new Worker(new URL("./template-worker.js", import.meta.url), { workerData: { folder } });
+  const [code] = (await once(worker, "exit")) as [number];
+  if (code !== 0) throw new Error(`could not initialise ${folder} (exit code ${code})`);
+}
+
+/** What a prepared cluster depends on: the versions of the engine and its extension. */
+async function engineVersion(): Promise<string> {
+  const { resolve } = createRequire(import.meta.url);
+  const versions = ["@electric-sql/pglite", "@electric-sql/pglite-pgvector"].map(async (name) => {
+    const manifest = await readFile(join(dirname(resolve(name)), "..", "package.json"), "utf8");
+    return (JSON.parse(manifest) as { version: string }).version;
+  });
+  return (await Promise.all(versions)).join("-");
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function isUnwritable(error: unknown): boolean {
+  return ["EACCES", "EPERM", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "");
+}

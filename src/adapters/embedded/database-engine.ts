@@ -1,0 +1,20 @@
+import { PGlite } from "@electric-sql/pglite";
+import { pg_trgm } from "@electric-sql/pglite/contrib/pg_trgm";
+import { vector } from "@electric-sql/pglite-pgvector";
+
+/** Sized for a laptop: the engine's memory lies in one WASM heap that grows and never shrinks. */
+const SERVER_SETTINGS = [
+  "shared_buffers=32MB",
+  "maintenance_work_mem=64MB",
+  "work_mem=4MB",
+  "max_wal_size=128MB",
+];
+
+/** Starts the engine on a folder, initialising it when it is empty. */
+export async function openEngine(folder: string): Promise<PGlite> {
+  return PGlite.create({
+    dataDir: folder,
+    extensions: { vector, pg_trgm },
+    startParams: [...PGlite.defaultStartParams, ...SERVER_SETTINGS.flatMap((setting) => ["-c", setting])],
+  });
+}

@@ -1,0 +1,84 @@
+import type pg from "pg";
+import { DataSource } from "typeorm";
+import type { DataSourceOptions } from "typeorm";
+import type { Database, Transaction } from "../../ports/database.js";
+import { UnavailableError } from "../../shared/errors.js";
+import { NotificationListener } from "./notification-listener.js";
+
+/** The platform's tables: classes, since adapters know no module. */
+export interface Schema {
+  entities: DataSourceOptions["entities"];
+  /** In the order in which they are applied. */
+  migrations: DataSourceOptions["migrations"];
+}
+
+export interface TypeormDatabaseOptions extends Schema {
+  /** How `pg` reaches the server. */
+  connection: pg.ClientConfig;
+  poolSize: number;
+  /** Told of connections that break while nobody uses them. */
+  onError: (error: Error) => void;
+}
+
+const CHECK_TIMEOUT_MS = 5_000;
+
+/** What both tiers share: TypeORM over `pg`. */
+export abstract class TypeormDatabase implements Database {
+  private readonly listener: NotificationListener;
+
+  protected constructor(
+    readonly dataSource: DataSource,
+    options: TypeormDatabaseOptions,
+  ) {
+    this.listener = new NotificationListener(options.connection, options.onError);
+  }
+
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.dataSource.transaction(work);
+  }
+
+  listen(channel: string, wake: (payload: string) => void): Promise<() => Promise<void>> {
+    return this.listener.listen(channel, wake);
+  }
+
+  async check(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)),
+        CHECK_TIMEOUT_MS,
+      );
+    });
+    try {
+      await Promise.race([this.dataSource.query("SELECT 1"), late]);
+    } catch (error) {
+      throw new UnavailableError("the database does not answer", { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  abstract maintain(): Promise<void>;
+
+  async close(): Promise<void> {
+    await this.listener.close();
+    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+}
+
+/** Connects; migrations are left to the caller. */
+export async function connectDataSource(options: TypeormDatabaseOptions): Promise<DataSource> {
+  const dataSource = new DataSource({
+    type: "postgres",
+    entities: options.entities,
+    migrations: options.migrations,
+    migrationsTransactionMode: "each",
+    poolSize: options.poolSize,
+    // Extensions belong to the migrations; uuids come from gen_random_uuid(), which is built in.
+    installExtensions: false,
+    uuidExtension: "pgcrypto",
+    poolErrorHandler: options.onError,
+    extra: options.connection,
+  });
+  return dataSource.initialize();
+}
