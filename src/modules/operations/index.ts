@@ -48,5 +48,5 @@ export { JobRepository } from "./job.repository.js";
 export { JobService } from "./job.service.js";
 export { JobType } from "./job.types.js";
 export { onceOnly } from "./once-only.js";
-export { OutboxRepository, toEventCursor } from "./outbox.repository.js";
+export { OUTBOX_CHANNEL, OutboxRepository, toEventCursor } from "./outbox.repository.js";
 export type { EventPosition, StoredEvent } from "./outbox.repository.js";

@@ -83,6 +83,17 @@ export class JobService {
     return ours.length;
   }
 
+  /**
+   * Locks the job's row for the transaction that writes its results.
+   * @throws {UnrecoverableJobError} when the job was cancelled or another worker has taken it over
+   */
+  async assertHeld(tx: Transaction, run: Pick<JobRun, "id" | "fence">): Promise<void> {
+    const job = await new JobRepository(tx).lock(run.id);
+    if (job?.fence !== run.fence || job.state !== "ACTIVE") {
+      throw new UnrecoverableJobError("the job was cancelled or taken over");
+    }
+  }
+
   async find(id: string): Promise<JobRow | null> {
     return new JobRepository(this.database.dataSource.manager).find(id);
   }

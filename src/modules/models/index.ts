@@ -1,0 +1,102 @@
+import type { Database } from "../../ports/database.js";
+import type { InferenceRuntime } from "../../ports/inference-runtime.js";
+import type { ObjectStore } from "../../ports/object-store.js";
+import type { CurvesModule } from "../curves/index.js";
+import type { NodeSource } from "../graph/index.js";
+import type { OperationsModule } from "../operations/index.js";
+import { ArtifactLinks } from "./artifact-links.js";
+import { ModelRow } from "./model.entity.js";
+import { validateModelVersionJob } from "./model.jobs.js";
+import { ModelLifecycleService } from "./model-lifecycle.service.js";
+import { ModelRegistryService } from "./model-registry.service.js";
+import { ModelResolver } from "./model.resolver.js";
+import { ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
+import { ModelVersionRow } from "./model-version.entity.js";
+import { ModelVersionResolver, StageTransitionResolver } from "./model-version.resolver.js";
+import { ServedVersions } from "./served-versions.js";
+import { StageTransitionRow } from "./stage-transition.entity.js";
+
+export const modelEntities = [ModelRow, ModelVersionRow, StageTransitionRow];
+
+export interface ModelsModule {
+  registry: ModelRegistryService;
+  lifecycle: ModelLifecycleService;
+  served: ServedVersions;
+  links: ArtifactLinks;
+  resolvers: object[];
+  nodeSources: NodeSource[];
+}
+
+export interface ModelsModuleOptions {
+  database: Database;
+  store: ObjectStore;
+  runtime: InferenceRuntime;
+  operations: OperationsModule;
+  curves: CurvesModule;
+  /** Signs upload and download links. */
+  linkKey: Uint8Array;
+  maxArtifactBytes: number;
+}
+
+export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
+  const { database, store, runtime, operations, curves } = options;
+  const links = new ArtifactLinks(options.linkKey);
+  const registry = new ModelRegistryService(database, store, runtime, operations.jobs, options.maxArtifactBytes);
+  const served = new ServedVersions(database, store, runtime);
+  const lifecycle = new ModelLifecycleService(database, registry, served, runtime);
+  operations.jobs.register(validateModelVersionJob);
+  return {
+    registry,
+    lifecycle,
+    served,
+    links,
+    resolvers: [
+      new ModelResolver(registry, lifecycle),
+      new ModelVersionResolver(registry, lifecycle, curves.curves, links),
+      new StageTransitionResolver(registry),
+    ],
+    nodeSources: nodeSources(registry, lifecycle),
+  };
+}
+
+function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleService): NodeSource[] {
+  return [
+    {
+      type: "Model",
+      permission: "model:read",
+      find: async (id) => {
+        const [row] = await registry.modelsByIds([id]);
+        return row instanceof Error || !row ? undefined : new ModelType(row);
+      },
+    },
+    {
+      type: "ModelVersion",
+      permission: "model:read",
+      find: async (id) => {
+        const [row] = await registry.versionsByIds([id]);
+        return row instanceof Error || !row ? undefined : new ModelVersionType(row);
+      },
+    },
+    {
+      type: "StageTransition",
+      permission: "model:read",
+      find: async (id) => {
+        const row = await lifecycle.findTransition(id);
+        return row ? new StageTransitionType(row) : undefined;
+      },
+    },
+  ];
+}
+
+export type { ArtifactLinks } from "./artifact-links.js";
+export type { ModelRow } from "./model.entity.js";
+export { validateModelVersionJob } from "./model.jobs.js";
+export { assertModelName } from "./model-input.rules.js";
+export { ModelLifecycleService } from "./model-lifecycle.service.js";
+export { ModelRegistryService } from "./model-registry.service.js";
+export { ModelType, ModelVersionType, TensorTypeEnum } from "./model.types.js";
+export type { ModelVersionRow } from "./model-version.entity.js";
+export { versionLoader } from "./model-version.resolver.js";
+export { VersionSelector } from "./model-version.types.js";
+export { ServedVersions } from "./served-versions.js";
+export type { ServedVersion } from "./served-versions.js";

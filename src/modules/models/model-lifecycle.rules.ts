@@ -1,0 +1,72 @@
+import { ConflictError, InvalidInputError, PreconditionFailedError } from "../../shared/errors.js";
+import type { ModelVersionRow, Stage } from "./model-version.entity.js";
+import type { StageTransitionRow } from "./stage-transition.entity.js";
+
+/** Stages that hold one version of a model at most. */
+export function isExclusive(stage: Stage): boolean {
+  return stage === "PRODUCTION" || stage === "STAGING";
+}
+
+/**
+ * @param expectedCurrent number of the version that the caller believes is in the stage; 0: none
+ * @throws {PreconditionFailedError} for a version that is not READY
+ * @throws {ConflictError} when another version is in the stage than expected
+ */
+export function assertMayEnter(
+  candidate: Pick<ModelVersionRow, "number" | "status">,
+  stage: Stage,
+  incumbent: Pick<ModelVersionRow, "number"> | undefined,
+  expectedCurrent: number | null | undefined,
+): void {
+  if (candidate.status !== "READY") {
+    throw new PreconditionFailedError(`version ${candidate.number} is ${candidate.status}; only a READY one has a stage`);
+  }
+  if (expectedCurrent == null) return;
+  if (!isExclusive(stage)) {
+    throw InvalidInputError.at("input.expectedCurrent", `${stage} holds many versions; leave it out`);
+  }
+  assertExpected(incumbent, stage, expectedCurrent);
+}
+
+/** @throws {ConflictError} when another version is in the stage than expected */
+export function assertExpected(
+  incumbent: Pick<ModelVersionRow, "number"> | undefined,
+  stage: Stage,
+  expectedCurrent: number | null | undefined,
+): void {
+  const current = incumbent?.number ?? 0;
+  if (expectedCurrent == null || expectedCurrent === current) return;
+  throw new ConflictError(
+    `input.expectedCurrent: ${stage} holds ${current === 0 ? "no version" : `version ${current}`}, not ${expectedCurrent}`,
+    { field: "input.expectedCurrent" },
+  );
+}
+
+type ProductionStep = Pick<StageTransitionRow, "kind" | "versionId" | "from" | "to">;
+
+/**
+ * The version that a rollback puts back. The history of production is a stack: a promotion into it
+ * pushes a version, leaving it without a successor pushes nobody, a rollback pops.
+ * @param history every transition of the model, oldest first
+ * @returns undefined when there is none left
+ */
+export function rollbackTarget(history: readonly ProductionStep[]): string | undefined {
+  const stack: (string | null)[] = [];
+  for (const step of history) {
+    if (step.kind === "ROLLBACK") {
+      popToPrevious(stack);
+    } else if (step.to === "PRODUCTION") {
+      stack.push(step.versionId);
+    } else if (step.from === "PRODUCTION") {
+      stack.push(null);
+    }
+  }
+  popToPrevious(stack);
+  return stack.at(-1) ?? undefined;
+}
+
+/** Drops the top, and what lies below it up to the next version that is another one. */
+function popToPrevious(stack: (string | null)[]): void {
+  const current = stack.pop();
+  while (stack.length > 0 && (stack.at(-1) === null || stack.at(-1) === current)) stack.pop();
+}

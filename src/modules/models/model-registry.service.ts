@@ -1,0 +1,275 @@
+import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
+import type { Database, Transaction } from "../../ports/database.js";
+import type { InferenceRuntime, ModelSignature, Validation } from "../../ports/inference-runtime.js";
+import type { ByteRange, ObjectStore } from "../../ports/object-store.js";
+import { ConflictError, InvalidInputError, NotFoundError } from "../../shared/errors.js";
+import type { Page, PageRequest } from "../../shared/pagination.js";
+import type { Caller } from "../identity/index.js";
+import { onceOnly } from "../operations/index.js";
+import type { JobRow, JobRun, JobService } from "../operations/index.js";
+import type { ModelKind, ModelRow } from "./model.entity.js";
+import { validateModelVersionJob } from "./model.jobs.js";
+import { ModelRepository } from "./model.repository.js";
+import {
+  GRAPH_FILE,
+  assertArtifact,
+  assertEntries,
+  assertFiles,
+  assertModelName,
+  forecasterSignatureFault,
+} from "./model-input.rules.js";
+import type { ArtifactFileRecord, ModelVersionRow, Stage } from "./model-version.entity.js";
+import { ModelVersionRepository } from "./model-version.repository.js";
+import { filesOf, toModelSource } from "./version-files.js";
+
+export interface ModelRegistration {
+  name: string;
+  kind: ModelKind;
+  description?: string | null;
+  tags?: { name: string; value: string }[] | null;
+}
+
+export interface VersionRequest {
+  model: string;
+  sha256: string;
+  bytes: number;
+  metrics?: { name: string; value: number }[] | null;
+  parameters?: { name: string; value: string }[] | null;
+  files?: ArtifactFileRecord[] | null;
+  idempotencyKey?: string | null;
+}
+
+/** A version that the platform made itself, its artifact already stored and validated. */
+export interface TrainedVersion {
+  model: ModelRow;
+  artifact: { sha256: string; bytes: number };
+  signature: ModelSignature;
+  metrics: { name: string; value: number }[];
+  parameters: { name: string; value: string }[];
+  trainingRunId: string;
+  curveId: string | null;
+  createdBy: string;
+}
+
+/** Models, their versions and the artifacts of these. */
+export class ModelRegistryService {
+  constructor(
+    private readonly database: Database,
+    private readonly store: ObjectStore,
+    private readonly runtime: InferenceRuntime,
+    private readonly jobs: JobService,
+    private readonly maxArtifactBytes: number,
+  ) {}
+
+  async register(input: ModelRegistration, caller: Caller): Promise<ModelRow> {
+    assertModelName(input.name, "input.name");
+    assertEntries(input.tags ?? [], "input.tags");
+    if ((input.description?.length ?? 0) > 4096) throw InvalidInputError.at("input.description", "at most 4096 characters");
+    return this.database.transaction(async (tx) => {
+      const { created, model } = await this.ensureModel(tx, input, caller.subject);
+      if (!created) throw new ConflictError(`input.name: a model "${input.name}" exists`, { field: "input.name" });
+      return model;
+    });
+  }
+
+  /** Creates the model unless it exists. */
+  async ensureModel(
+    tx: Transaction,
+    input: ModelRegistration,
+    createdBy: string,
+  ): Promise<{ model: ModelRow; created: boolean }> {
+    const models = new ModelRepository(tx);
+    const created = await models.insert({
+      id: randomUUID(),
+      name: input.name,
+      kind: input.kind,
+      description: input.description ?? null,
+      tags: input.tags ?? [],
+      createdBy,
+    });
+    return { model: (await models.byName(input.name))!, created };
+  }
+
+  /** Announces an artifact; its bytes are uploaded next. */
+  async createVersion(request: VersionRequest, caller: Caller): Promise<ModelVersionRow> {
+    const { sha256, bytes, metrics, parameters, files } = request;
+    assertArtifact({ sha256, bytes }, "input", this.maxArtifactBytes);
+    assertFiles(files ?? [], this.maxArtifactBytes);
+    assertEntries(metrics ?? [], "input.metrics");
+    assertEntries(parameters ?? [], "input.parameters");
+    const { idempotencyKey, ...body } = request;
+    const { version } = await this.database.transaction((tx) =>
+      onceOnly(tx, { caller: caller.subject, operation: "createModelVersion", key: idempotencyKey, body }, async () => {
+        const model = await this.lockModel(tx, request.model);
+        const created = await new ModelVersionRepository(tx).insert({
+          modelId: model.id,
+          number: await new ModelRepository(tx).nextNumber(model),
+          sha256,
+          bytes,
+          files: (files ?? []).map(({ name, sha256: digest, bytes: size }) => ({ name, sha256: digest, bytes: size })),
+          metrics: metrics ?? [],
+          parameters: parameters ?? [],
+          createdBy: caller.subject,
+        });
+        return { version: created.id };
+      }),
+    );
+    return (await this.versions().find(version))!;
+  }
+
+  /**
+   * Takes one file of a pending version.
+   * @throws {ConflictError} when the version waits for no bytes any more
+   * @throws {InvalidInputError} when size or digest are not what was announced; nothing is kept
+   */
+  async receive(versionId: string, fileName: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const version = await this.versions().find(versionId);
+    const file = version && filesOf(version).find(({ name }) => name === fileName);
+    if (!file) throw new NotFoundError("no such upload");
+    if (version.status !== "PENDING") throw new ConflictError(`the version is ${version.status}; it takes no more bytes`);
+    await this.store.put({ sha256: file.sha256, bytes: file.bytes }, content);
+  }
+
+  /** @throws {NotFoundError} */
+  read(sha256: string, range?: ByteRange): Promise<Readable> {
+    return this.store.read(sha256, range);
+  }
+
+  size(sha256: string): Promise<number | undefined> {
+    return this.store.size(sha256);
+  }
+
+  /** Starts the validation of an uploaded version; again does no harm. */
+  async complete(modelName: string, number: number, caller: Caller): Promise<{ version: ModelVersionRow; job: JobRow | null }> {
+    const { version } = await this.requireVersion(modelName, number);
+    if (version.status === "PENDING") await this.assertUploaded(version);
+    const { job, created } = await this.database.transaction(async (tx) => {
+      const versions = new ModelVersionRepository(tx);
+      const locked = (await versions.lock(version.id))!;
+      const known = locked.validationJobId ? await this.jobs.find(locked.validationJobId) : null;
+      if (locked.status !== "PENDING" || (known && !known.finishedAt)) return { job: known, created: false };
+      const started = await this.jobs.create(tx, validateModelVersionJob, { version: locked.id }, caller.subject);
+      await versions.update(locked, { validationJobId: started.job.id });
+      return { job: started.job, created: true };
+    });
+    if (job && created) await this.jobs.dispatch(job);
+    return { version: (await this.versions().find(version.id))!, job };
+  }
+
+  private async assertUploaded(version: ModelVersionRow): Promise<void> {
+    for (const file of filesOf(version)) {
+      const size = await this.store.size(file.sha256);
+      if (size === file.bytes) continue;
+      const field = file.name === GRAPH_FILE ? "input.number" : `input.files.${file.name}`;
+      throw InvalidInputError.at(
+        field,
+        size === undefined
+          ? `no bytes with the announced digest of ${file.name} have been uploaded`
+          : `${file.name} has ${size} bytes, ${file.bytes} were announced`,
+      );
+    }
+  }
+
+  /** The job behind `complete`: READY with its signature, or REJECTED with a reason. */
+  async validate(versionId: string, run: JobRun): Promise<{ status: string }> {
+    const version = await this.versions().find(versionId);
+    if (version?.status !== "PENDING") return { status: version?.status ?? "GONE" };
+    const model = (await this.models().byIds([version.modelId])).get(version.modelId)!;
+    const validation = await this.tryArtifact(version, model.kind);
+    return this.database.transaction(async (tx) => {
+      await this.jobs.assertHeld(tx, run);
+      await new ModelVersionRepository(tx).update(
+        version,
+        validation.ok
+          ? { status: "READY", signature: validation.signature }
+          : { status: "REJECTED", rejection: validation.rejection },
+      );
+      return { status: version.status };
+    });
+  }
+
+  private async tryArtifact(version: ModelVersionRow, kind: ModelKind): Promise<Validation> {
+    const validation = await this.runtime.validate(await toModelSource(this.store, version));
+    if (!validation.ok || kind !== "CURVE_FORECASTER") return validation;
+    const fault = forecasterSignatureFault(validation.signature);
+    return fault === undefined ? validation : { ok: false, rejection: fault };
+  }
+
+  /** Stores an artifact that the platform trained, and validates it like any other. */
+  async storeTrained(artifact: Uint8Array, sha256: string): Promise<Validation> {
+    await this.store.put({ sha256, bytes: artifact.byteLength }, [artifact] as never);
+    return this.runtime.validate(await toModelSource(this.store, { sha256, bytes: artifact.byteLength, files: [] }));
+  }
+
+  /** Adds a trained version, READY, in the caller's transaction. */
+  async publish(tx: Transaction, trained: TrainedVersion): Promise<ModelVersionRow> {
+    const { model, artifact, ...rest } = trained;
+    const number = await new ModelRepository(tx).nextNumber(model);
+    return new ModelVersionRepository(tx).insert({
+      ...rest,
+      modelId: model.id,
+      number,
+      sha256: artifact.sha256,
+      bytes: artifact.bytes,
+      files: [],
+      status: "READY",
+    });
+  }
+
+  async lockModel(tx: Transaction, name: string): Promise<ModelRow> {
+    const model = await new ModelRepository(tx).lockByName(name);
+    if (!model) throw new NotFoundError(`input.model: no model "${name}"`, { field: "input.model" });
+    return model;
+  }
+
+  findModel(name: string): Promise<ModelRow | null> {
+    return this.models().byName(name);
+  }
+
+  /** @throws {NotFoundError} naming the field that named the model or number */
+  async requireVersion(modelName: string, number: number): Promise<{ model: ModelRow; version: ModelVersionRow }> {
+    const model = await this.findModel(modelName);
+    if (!model) throw new NotFoundError(`input.model: no model "${modelName}"`, { field: "input.model" });
+    const version = await this.versions().byNumber(model.id, number);
+    if (!version) {
+      throw new NotFoundError(`input.number: model "${modelName}" has no version ${number}`, { field: "input.number" });
+    }
+    return { model, version };
+  }
+
+  listModels(kind: ModelKind | undefined, page: PageRequest): Promise<Page<ModelRow>> {
+    return this.models().list(kind, page);
+  }
+
+  listVersions(model: ModelRow, stage: Stage | undefined, page: PageRequest): Promise<Page<ModelVersionRow>> {
+    return this.versions().list(model.id, stage, page);
+  }
+
+  findVersion(model: ModelRow, number: number): Promise<ModelVersionRow | null> {
+    return this.versions().byNumber(model.id, number);
+  }
+
+  async modelsByIds(ids: readonly string[]): Promise<(ModelRow | Error)[]> {
+    const found = await this.models().byIds(ids);
+    return ids.map((id) => found.get(id) ?? new NotFoundError("no such Model"));
+  }
+
+  async versionsByIds(ids: readonly string[]): Promise<(ModelVersionRow | Error)[]> {
+    const found = await this.versions().byIds(ids);
+    return ids.map((id) => found.get(id) ?? new NotFoundError("no such ModelVersion"));
+  }
+
+  async versionsInStage(modelIds: readonly string[], stage: Stage): Promise<(ModelVersionRow | null)[]> {
+    const found = await this.versions().inStageOf(modelIds, stage);
+    return modelIds.map((id) => found.get(id) ?? null);
+  }
+
+  private models(): ModelRepository {
+    return new ModelRepository(this.database.dataSource.manager);
+  }
+
+  private versions(): ModelVersionRepository {
+    return new ModelVersionRepository(this.database.dataSource.manager);
+  }
+}

@@ -1,0 +1,172 @@
+import { Arg, Args, ArgsType, Authorized, Ctx, Field, FieldResolver, Mutation, Resolver, Root, Subscription } from "type-graphql";
+import { NotFoundError } from "../../shared/errors.js";
+import { CurveService, CurveType } from "../curves/index.js";
+import type { CurveRow } from "../curves/index.js";
+import { RequestContext, mayDo } from "../identity/index.js";
+import { JobType, toEventCursor } from "../operations/index.js";
+import type { StoredEvent } from "../operations/index.js";
+import { ArtifactLinks } from "./artifact-links.js";
+import type { SignedLink } from "./artifact-links.js";
+import type { ModelRow } from "./model.entity.js";
+import { GRAPH_FILE } from "./model-input.rules.js";
+import { ModelLifecycleService } from "./model-lifecycle.service.js";
+import { ModelRegistryService } from "./model-registry.service.js";
+import {
+  Artifact,
+  CompleteModelVersionInput,
+  CreateModelVersionInput,
+  CreateModelVersionPayload,
+  ModelType,
+  ModelVersionType,
+  PromoteModelVersionInput,
+  PromotionEvent,
+  RollbackModelInput,
+  StageTransitionPayload,
+  StageTransitionType,
+  Upload,
+} from "./model.types.js";
+import type { ModelVersionRow } from "./model-version.entity.js";
+import { ModelVersionPayload } from "./model-version.types.js";
+
+@ArgsType()
+class PromotionEventArgs {
+  @Field(() => String, { nullable: true })
+  model?: string | null;
+
+  @Field(() => String, { nullable: true })
+  after?: string | null;
+}
+
+/** The request's loader of versions by their id. */
+export function versionLoader(context: RequestContext, registry: ModelRegistryService) {
+  return context.loader<string, ModelVersionRow>("version", (ids) => registry.versionsByIds(ids));
+}
+
+@Resolver(() => ModelVersionType)
+export class ModelVersionResolver {
+  constructor(
+    private readonly registry: ModelRegistryService,
+    private readonly lifecycle: ModelLifecycleService,
+    private readonly curveService: CurveService,
+    private readonly links: ArtifactLinks,
+  ) {}
+
+  @FieldResolver(() => ModelType)
+  async model(@Root() version: ModelVersionType, @Ctx() context: RequestContext): Promise<ModelType> {
+    const models = context.loader<string, ModelRow>("model", (ids) => this.registry.modelsByIds(ids));
+    return new ModelType(await models.load(version.row.modelId));
+  }
+
+  @FieldResolver(() => Artifact, { nullable: true, description: "Null for callers who may not download it." })
+  artifact(@Root() { row }: ModelVersionType, @Ctx() { caller, baseUrl }: RequestContext): Artifact | null {
+    if (!mayDo(caller.roles, "model:download")) return null;
+    const urlOf = (sha256: string, name: string) => baseUrl + this.links.download(sha256, name).path;
+    return {
+      sha256: row.sha256,
+      bytes: row.bytes,
+      downloadUrl: urlOf(row.sha256, GRAPH_FILE),
+      files: row.files.map((file) => ({ ...file, downloadUrl: urlOf(file.sha256, file.name) })),
+    };
+  }
+
+  @FieldResolver(() => CurveType, { nullable: true, description: "CURVE_FORECASTER: the curve it was fitted to." })
+  async curve(@Root() { row }: ModelVersionType, @Ctx() context: RequestContext): Promise<CurveType | null> {
+    if (row.curveId === null) return null;
+    const curves = context.loader<string, CurveRow>("curve", (ids) => this.curveService.byIds(ids));
+    return new CurveType(await curves.load(row.curveId));
+  }
+
+  @Authorized("model:upload")
+  @Mutation(() => CreateModelVersionPayload, {
+    nullable: true,
+    description:
+      "Returns where to PUT the bytes; completeModelVersion then verifies the digest and validates the graph.",
+  })
+  async createModelVersion(
+    @Arg("input") input: CreateModelVersionInput,
+    @Ctx() { caller, baseUrl }: RequestContext,
+  ): Promise<CreateModelVersionPayload> {
+    const row = await this.registry.createVersion(input, caller);
+    const upload = (file: string) => toUpload(baseUrl, this.links.upload(row.id, file));
+    return {
+      version: new ModelVersionType(row),
+      upload: upload(GRAPH_FILE),
+      fileUploads: row.files.map(({ name }) => upload(name)),
+    };
+  }
+
+  @Authorized("model:upload")
+  @Mutation(() => ModelVersionPayload, { nullable: true })
+  async completeModelVersion(
+    @Arg("input") { model, number }: CompleteModelVersionInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<ModelVersionPayload> {
+    const { version, job } = await this.registry.complete(model, number, caller);
+    return { version: new ModelVersionType(version), job: job && JobType.from(job) };
+  }
+
+  @Authorized("model:promote")
+  @Mutation(() => StageTransitionPayload, {
+    nullable: true,
+    description: "Puts this version into the stage and retires the one it replaces.",
+  })
+  async promoteModelVersion(
+    @Arg("input") input: PromoteModelVersionInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<StageTransitionPayload> {
+    return { transition: new StageTransitionType(await this.lifecycle.promote(input, caller)), pending: false };
+  }
+
+  @Authorized("model:promote")
+  @Mutation(() => StageTransitionPayload, {
+    nullable: true,
+    description:
+      "Puts back the version that was in production before the current one; again walks further back, never to " +
+      "and fro; none left is PRECONDITION_FAILED.",
+  })
+  async rollbackModel(
+    @Arg("input") input: RollbackModelInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<StageTransitionPayload> {
+    return { transition: new StageTransitionType(await this.lifecycle.rollback(input, caller)), pending: false };
+  }
+
+  @Authorized("model:read")
+  @Subscription(() => PromotionEvent, {
+    description: "after: the last event's cursor; what was missed since is replayed first, in order.",
+    subscribe: ({ args, context }: { args: PromotionEventArgs; context: RequestContext }) =>
+      context.feed.subscribe({ topic: "promotion", subject: { model: args.model ?? undefined }, after: args.after }),
+  })
+  async promotionEvents(@Root() event: StoredEvent, @Args() _args: PromotionEventArgs): Promise<PromotionEvent> {
+    const row = await this.lifecycle.findTransition(String(event.payload.transition));
+    if (!row) throw new NotFoundError("no such StageTransition");
+    return { cursor: toEventCursor(event.position), at: event.at, transition: new StageTransitionType(row) };
+  }
+}
+
+@Resolver(() => StageTransitionType)
+export class StageTransitionResolver {
+  constructor(private readonly registry: ModelRegistryService) {}
+
+  @FieldResolver(() => ModelVersionType)
+  async version(@Root() { row }: StageTransitionType, @Ctx() context: RequestContext): Promise<ModelVersionType> {
+    return new ModelVersionType(await versionLoader(context, this.registry).load(row.versionId));
+  }
+
+  @FieldResolver(() => ModelVersionType, {
+    nullable: true,
+    description: "The version that this change retired, when it put another into its place.",
+  })
+  async retired(
+    @Root() { row }: StageTransitionType,
+    @Ctx() context: RequestContext,
+  ): Promise<ModelVersionType | null> {
+    if (row.retiredId === null) return null;
+    return new ModelVersionType(await versionLoader(context, this.registry).load(row.retiredId));
+  }
+}
+
+function toUpload(baseUrl: string, link: SignedLink): Upload {
+  const headers = [{ name: "content-type", value: "application/octet-stream" }];
+  return { method: "PUT", url: baseUrl + link.path, headers, expiresAt: link.expiresAt };
+}

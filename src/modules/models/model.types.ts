@@ -1,0 +1,372 @@
+import { Field, InputType, Int, ObjectType, registerEnumType } from "type-graphql";
+import type { TensorType } from "../../ports/inference-runtime.js";
+import { toNodeId } from "../../shared/node-id.js";
+import {
+  BigIntScalar,
+  DateTimeScalar,
+  Metric,
+  MetricInput,
+  Node,
+  Parameter,
+  ParameterInput,
+  Tag,
+  TagInput,
+  connectionType,
+} from "../graph/index.js";
+import type { ModelKind, ModelRow } from "./model.entity.js";
+import type { ModelVersionRow, Stage, VersionStatus } from "./model-version.entity.js";
+import type { StageTransitionRow, TransitionKind } from "./stage-transition.entity.js";
+
+const enumOf = <const T extends readonly string[]>(...names: T) =>
+  Object.fromEntries(names.map((name) => [name, name])) as { [N in T[number]]: N };
+
+export const ModelKindEnum = enumOf("CURVE_FORECASTER", "TENSOR", "TEXT_EMBEDDER");
+export const StageEnum = enumOf("NONE", "STAGING", "PRODUCTION", "ARCHIVED");
+export const VersionStatusEnum = enumOf("PENDING", "READY", "REJECTED");
+export const TransitionKindEnum = enumOf("PROMOTION", "ROLLBACK");
+// prettier-ignore
+export const TensorTypeEnum = enumOf(
+  "FLOAT32", "FLOAT64", "FLOAT16", "INT8", "INT16", "INT32", "INT64",
+  "UINT8", "UINT16", "UINT32", "UINT64", "BOOL", "STRING",
+);
+registerEnumType(ModelKindEnum, { name: "ModelKind" });
+registerEnumType(StageEnum, { name: "Stage" });
+registerEnumType(VersionStatusEnum, { name: "VersionStatus" });
+registerEnumType(TransitionKindEnum, { name: "TransitionKind" });
+registerEnumType(TensorTypeEnum, { name: "TensorType" });
+
+@ObjectType("Model", { implements: Node })
+export class ModelType extends Node {
+  readonly row: ModelRow;
+
+  @Field({ description: "Unique: lower-case letters, digits, _ and -, at most 64." })
+  name: string;
+
+  @Field(() => ModelKindEnum)
+  kind: ModelKind;
+
+  @Field(() => String, { nullable: true })
+  description: string | null;
+
+  @Field(() => [Tag])
+  tags: Tag[];
+
+  @Field(() => DateTimeScalar)
+  createdAt: Date;
+
+  constructor(row: ModelRow) {
+    super();
+    this.row = row;
+    this.id = toNodeId("Model", row.id);
+    this.name = row.name;
+    this.kind = row.kind;
+    this.description = row.description;
+    this.tags = row.tags;
+    this.createdAt = row.createdAt;
+  }
+}
+
+@ObjectType({ description: "shape: null stands for a dynamic dimension." })
+export class TensorSpec {
+  @Field()
+  name!: string;
+
+  @Field(() => TensorTypeEnum)
+  type!: TensorType;
+
+  @Field(() => [Int], { nullable: "items" })
+  shape!: (number | null)[];
+}
+
+@ObjectType()
+export class Signature {
+  @Field(() => [TensorSpec])
+  inputs!: TensorSpec[];
+
+  @Field(() => [TensorSpec])
+  outputs!: TensorSpec[];
+}
+
+@ObjectType()
+export class ArtifactFile {
+  @Field()
+  name!: string;
+
+  @Field()
+  sha256!: string;
+
+  @Field(() => BigIntScalar)
+  bytes!: number;
+
+  @Field({ description: "Carries its own permission, for an hour. Takes Range." })
+  downloadUrl!: string;
+}
+
+@ObjectType()
+export class Artifact {
+  @Field()
+  sha256!: string;
+
+  @Field(() => BigIntScalar)
+  bytes!: number;
+
+  @Field({ description: "Carries its own permission, for an hour. Takes Range." })
+  downloadUrl!: string;
+
+  @Field(() => [ArtifactFile])
+  files!: ArtifactFile[];
+}
+
+@ObjectType("ModelVersion", { implements: Node })
+export class ModelVersionType extends Node {
+  readonly row: ModelVersionRow;
+
+  @Field(() => Int)
+  number: number;
+
+  @Field(() => StageEnum)
+  stage: Stage;
+
+  @Field(() => VersionStatusEnum)
+  status: VersionStatus;
+
+  @Field(() => String, { nullable: true, description: "Why validation rejected the artifact." })
+  rejection: string | null;
+
+  @Field(() => Signature, {
+    nullable: true,
+    description: "Read from the ONNX graph itself, never typed in by hand.",
+  })
+  signature: Signature | null;
+
+  @Field(() => [Metric])
+  metrics: Metric[];
+
+  @Field(() => [Parameter])
+  parameters: Parameter[];
+
+  @Field(() => DateTimeScalar)
+  createdAt: Date;
+
+  @Field()
+  createdBy: string;
+
+  constructor(row: ModelVersionRow) {
+    super();
+    this.row = row;
+    this.id = toNodeId("ModelVersion", row.id);
+    this.number = row.number;
+    this.stage = row.stage;
+    this.status = row.status;
+    this.rejection = row.rejection;
+    this.signature = row.signature;
+    this.metrics = row.metrics;
+    this.parameters = row.parameters;
+    this.createdAt = row.createdAt;
+    this.createdBy = row.createdBy;
+  }
+}
+
+@ObjectType("StageTransition", {
+  implements: Node,
+  description:
+    "PRODUCTION and STAGING hold one version of a model each; the incumbent goes to ARCHIVED. One operation " +
+    "appends one transition; promoting a version to where it already is returns its last one.",
+})
+export class StageTransitionType extends Node {
+  readonly row: StageTransitionRow;
+
+  @Field(() => TransitionKindEnum)
+  kind: TransitionKind;
+
+  @Field(() => StageEnum)
+  from: Stage;
+
+  @Field(() => StageEnum)
+  to: Stage;
+
+  @Field()
+  actor: string;
+
+  @Field(() => String, { nullable: true, description: "Who approved it, where the model asks for four eyes." })
+  approvedBy: string | null;
+
+  @Field(() => String, { nullable: true })
+  reason: string | null;
+
+  @Field(() => DateTimeScalar)
+  at: Date;
+
+  constructor(row: StageTransitionRow) {
+    super();
+    this.row = row;
+    this.id = toNodeId("StageTransition", row.id);
+    this.kind = row.kind;
+    this.from = row.from;
+    this.to = row.to;
+    this.actor = row.actor;
+    this.approvedBy = row.approvedBy;
+    this.reason = row.reason;
+    this.at = row.at;
+  }
+}
+
+export const ModelConnection = connectionType("Model", ModelType);
+export const ModelVersionConnection = connectionType("ModelVersion", ModelVersionType);
+export const StageTransitionConnection = connectionType("StageTransition", StageTransitionType);
+
+@InputType()
+export class RegisterModelInput {
+  @Field()
+  name!: string;
+
+  @Field(() => ModelKindEnum)
+  kind!: ModelKind;
+
+  @Field(() => String, { nullable: true })
+  description?: string | null;
+
+  @Field(() => [TagInput], { nullable: true })
+  tags?: TagInput[] | null;
+}
+
+@ObjectType()
+export class RegisterModelPayload {
+  @Field(() => ModelType)
+  model!: ModelType;
+}
+
+@InputType()
+export class FileInput {
+  @Field()
+  name!: string;
+
+  @Field()
+  sha256!: string;
+
+  @Field(() => BigIntScalar)
+  bytes!: number;
+}
+
+@InputType()
+export class CreateModelVersionInput {
+  @Field()
+  model!: string;
+
+  @Field()
+  sha256!: string;
+
+  @Field(() => BigIntScalar)
+  bytes!: number;
+
+  @Field(() => [MetricInput], { nullable: true })
+  metrics?: MetricInput[] | null;
+
+  @Field(() => [ParameterInput], { nullable: true })
+  parameters?: ParameterInput[] | null;
+
+  @Field(() => [FileInput], {
+    nullable: true,
+    description: "Files beside the graph, by the names it expects: tokenizer.json, external tensor data.",
+  })
+  files?: FileInput[] | null;
+
+  @Field(() => String, { nullable: true })
+  idempotencyKey?: string | null;
+}
+
+@ObjectType()
+export class Upload {
+  @Field()
+  method!: string;
+
+  @Field()
+  url!: string;
+
+  @Field(() => [Parameter])
+  headers!: Parameter[];
+
+  @Field(() => DateTimeScalar)
+  expiresAt!: Date;
+}
+
+@ObjectType({ description: "upload takes the ONNX file; fileUploads one each for `files`, in their order." })
+export class CreateModelVersionPayload {
+  @Field(() => ModelVersionType)
+  version!: ModelVersionType;
+
+  @Field(() => Upload)
+  upload!: Upload;
+
+  @Field(() => [Upload])
+  fileUploads!: Upload[];
+}
+
+@InputType()
+export class CompleteModelVersionInput {
+  @Field()
+  model!: string;
+
+  @Field(() => Int)
+  number!: number;
+}
+
+@InputType()
+export class PromoteModelVersionInput {
+  @Field()
+  model!: string;
+
+  @Field(() => Int)
+  number!: number;
+
+  @Field(() => StageEnum, { defaultValue: "PRODUCTION" })
+  stage!: Stage;
+
+  @Field(() => String, { nullable: true })
+  reason?: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: "The number you believe is there now (0: none); another one there is CONFLICT, and nothing changes.",
+  })
+  expectedCurrent?: number | null;
+
+  @Field(() => String, { nullable: true })
+  idempotencyKey?: string | null;
+}
+
+@InputType()
+export class RollbackModelInput {
+  @Field()
+  model!: string;
+
+  @Field(() => String, { nullable: true })
+  reason?: string | null;
+
+  @Field(() => Int, { nullable: true })
+  expectedCurrent?: number | null;
+
+  @Field(() => String, { nullable: true })
+  idempotencyKey?: string | null;
+}
+
+@ObjectType({ description: "pending: it waits for a second pair of eyes, and nothing has changed yet." })
+export class StageTransitionPayload {
+  @Field(() => StageTransitionType)
+  transition!: StageTransitionType;
+
+  @Field()
+  pending!: boolean;
+}
+
+@ObjectType()
+export class PromotionEvent {
+  @Field()
+  cursor!: string;
+
+  @Field(() => DateTimeScalar)
+  at!: Date;
+
+  @Field(() => StageTransitionType)
+  transition!: StageTransitionType;
+}

@@ -1,0 +1,25 @@
+import { createLogger } from "./logger.js";
+import type { Logger } from "./logger.js";
+import { operationErrors, stageTransitions, trainingRuns } from "./metrics.js";
+
+let logger: Logger = createLogger("silent");
+
+/** Where business events are logged; set once by the composition root. */
+export function logEventsTo(target: Logger): void {
+  logger = target;
+}
+
+export function reportStageTransition(transition: { model: string; kind: string; stage: string }): void {
+  stageTransitions.inc({ kind: transition.kind, stage: transition.stage });
+  logger.info({ event: "model.stage_changed", ...transition }, "a model version changed its stage");
+}
+
+export function reportTrainingEnd(run: { run: string; model: string; status: string; reason?: string }): void {
+  trainingRuns.inc({ status: run.status });
+  logger.info({ event: "training.ended", ...run }, "a training run ended");
+}
+
+export function reportOperationError(error: { code: string; errorId?: string; err?: unknown }): void {
+  operationErrors.inc({ code: error.code });
+  if (error.code === "INTERNAL") logger.error({ event: "operation.failed", ...error }, "an operation failed");
+}
