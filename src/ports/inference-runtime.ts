@@ -1,53 +1,6 @@
-/** Element types of tensors, as the graph names them. */
-export type TensorType =
-  | "FLOAT32"
-  | "FLOAT64"
-  | "FLOAT16"
-  | "INT8"
-  | "INT16"
-  | "INT32"
-  | "INT64"
-  | "UINT8"
-  | "UINT16"
-  | "UINT32"
-  | "UINT64"
-  | "BOOL"
-  | "STRING";
+import type { ModelSignature, TensorValue } from "../shared/tensor.js";
 
-/**
- * A dense tensor in row-major order. FLOAT16 is held as its bits in a Uint16Array, BOOL as 0 and 1
- * in a Uint8Array, STRING as an array of strings.
- */
-export interface TensorValue {
-  type: TensorType;
-  shape: number[];
-  data: TensorBuffer;
-}
-
-export type TensorBuffer =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | BigInt64Array
-  | Uint8Array
-  | Uint16Array
-  | Uint32Array
-  | BigUint64Array
-  | string[];
-
-/** One input or output of a graph; null stands for a dynamic dimension. */
-export interface TensorSpec {
-  name: string;
-  type: TensorType;
-  shape: (number | null)[];
-}
-
-export interface ModelSignature {
-  inputs: TensorSpec[];
-  outputs: TensorSpec[];
-}
+export type { ModelSignature, TensorBuffer, TensorSpec, TensorType, TensorValue } from "../shared/tensor.js";
 
 /** A model on local disk, as `ObjectStore.materialize` lays it out. */
 export interface ModelSource {

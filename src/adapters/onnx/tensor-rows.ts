@@ -1,5 +1,5 @@
 import type { Tensors, TensorValue } from "../../ports/inference-runtime.js";
-import { elementCount, numericBuffer } from "./tensor-types.js";
+import { elementCount, numericBuffer } from "../../shared/tensor.js";
 
 /** Rows of a call: the first dimension that all of its inputs share, or undefined when they share none. */
 export function sharedRows(inputs: Tensors): number | undefined {

@@ -1,5 +1,5 @@
 import type { Tensor } from "onnxruntime-node";
-import type { TensorType } from "../../ports/inference-runtime.js";
+import type { TensorType } from "../../shared/tensor.js";
 
 /** Names of the element types in onnxruntime. */
 export const runtimeTypes: Record<TensorType, Tensor.Type> = {
@@ -25,33 +25,4 @@ const graphTypes = new Map(
 /** The graph's name of an element type, or undefined for one that the contract does not have (int4, ...). */
 export function graphType(runtimeType: string): TensorType | undefined {
   return graphTypes.get(runtimeType as Tensor.Type);
-}
-
-const arrays = {
-  FLOAT32: Float32Array,
-  FLOAT64: Float64Array,
-  FLOAT16: Uint16Array,
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  INT64: BigInt64Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-  UINT64: BigUint64Array,
-  BOOL: Uint8Array,
-};
-
-export type NumericBuffer = InstanceType<(typeof arrays)[keyof typeof arrays]>;
-
-/** A zeroed buffer for `length` elements of a numeric type. */
-export function numericBuffer(type: Exclude<TensorType, "STRING">, length: number): NumericBuffer {
-  return new arrays[type](length);
-}
-
-/** Number of elements of a shape; 1 for a scalar. */
-export function elementCount(shape: readonly number[]): number {
-  let count = 1;
-  for (const size of shape) count *= size;
-  return count;
 }

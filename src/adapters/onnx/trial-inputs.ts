@@ -1,5 +1,5 @@
 import type { Tensors, TensorSpec, TensorValue } from "../../ports/inference-runtime.js";
-import { elementCount, numericBuffer } from "./tensor-types.js";
+import { elementCount, numericBuffer } from "../../shared/tensor.js";
 
 /** 64 MB of floats: beyond that a trial would cost more than it tells. */
 const mostElements = 16_000_000;
