@@ -1,0 +1,27 @@
+import type { CliCommand } from "../command.js";
+import { cancel } from "./cancel.command.js";
+import { forecast } from "./forecast.command.js";
+import { importCurve } from "./import-curve.command.js";
+import { jobs } from "./jobs.command.js";
+import { models } from "./models.command.js";
+import { predict } from "./predict.command.js";
+import { promote } from "./promote.command.js";
+import { register } from "./register.command.js";
+import { rollback } from "./rollback.command.js";
+import { runs } from "./runs.command.js";
+import { train } from "./train.command.js";
+
+/** Every command, in the order of the help. */
+export const commands: CliCommand[] = [
+  train,
+  promote,
+  rollback,
+  forecast,
+  predict,
+  register,
+  importCurve,
+  models,
+  runs,
+  cancel,
+  jobs,
+];
