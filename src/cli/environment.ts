@@ -13,7 +13,8 @@ export function readEnvironment(): CliEnvironment {
   return { url: ML_URL || undefined, token: ML_TOKEN || undefined, noColor: Boolean(NO_COLOR) };
 }
 
-/** The environment of a child process: ours, with these variables set. */
-export function childEnvironment(overrides: Record<string, string>): NodeJS.ProcessEnv {
-  return { ...process.env, ...overrides };
+/** The environment for a platform of our own: ours without its ML_ settings, and with these instead. */
+export function cleanEnvironment(settings: Record<string, string>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("ML_"));
+  return { ...Object.fromEntries(inherited), ...settings };
 }

@@ -85,5 +85,7 @@ async function runCommand(
 
 /** Code, field and message; the platform's messages often start with the field already. */
 function failureLine({ code, field, message }: ReturnType<typeof describeFailure>): string {
-  return field === undefined || message.includes(field) ? `${code}: ${message}` : `${code} (${field}): ${message}`;
+  return field === undefined || message.includes(field)
+    ? `${code}: ${message}`
+    : `${code} (${field}): ${message}`;
 }

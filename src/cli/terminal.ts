@@ -13,9 +13,9 @@ export class Terminal {
     private readonly colour: boolean,
   ) {}
 
-  /** Columns to draw in; 100 where nobody looks. */
+  /** Columns to draw in; 120 where nobody looks. */
   get width(): number {
-    return process.stdout.isTTY ? process.stdout.columns : 100;
+    return process.stdout.isTTY ? process.stdout.columns : 120;
   }
 
   print(text: string): void {
@@ -25,6 +25,12 @@ export class Terminal {
   /** Something to read meanwhile. */
   note(text: string): void {
     process.stderr.write(`${text}\n`);
+  }
+
+  /** A part of the result for people, ahead of its end; with --json only something to read meanwhile. */
+  say(text: string): void {
+    if (this.json) this.note(text);
+    else this.print(text);
   }
 
   bold(text: string): string {

@@ -1,9 +1,13 @@
 import type { Command } from "commander";
 import type { CliCommand, CliContext } from "../command.js";
 import { forecastPlot, plotLegend } from "../forecast-plot.js";
-import type { CurveForecast, VersionSelector } from "../graph-operations.js";
+import type { CurveForecast, ForecastPoint, VersionSelector } from "../graph-operations.js";
 import { countList, isoDate, version } from "../option-parsers.js";
 import type { Terminal } from "../terminal.js";
+
+/** Columns that the tenor and today's quotes take, and each horizon beside them. */
+const FIXED_WIDTH = 23;
+const HORIZON_WIDTH = 24;
 
 export interface ForecastOptions {
   curve: string;
@@ -54,28 +58,29 @@ function forecastText(
   { curve, asOf, version, coverage, horizons }: CurveForecast,
   now: Map<string, number | null>,
 ): string {
-  const interval = `${Math.round(coverage * 100)} % interval`;
-  const rows = (horizons[0]?.points ?? []).map(({ tenor }, i) => [
-    tenor,
-    now.get(tenor)?.toFixed(3) ?? null,
-    ...horizons.flatMap(({ points }) => {
-      const { mean, lower, upper } = points[i]!;
-      return [mean.toFixed(3), `${lower.toFixed(3)} .. ${upper.toFixed(3)}`];
-    }),
-  ]);
-  const head = [
-    "tenor",
-    asOf,
-    ...horizons.flatMap(({ horizon, date }) => [`+${horizon}: ${date}`, interval]),
-  ];
   const lines = [
-    `${curve.name} in ${curve.unit}, as of ${asOf}, by ${model} version ${version.number}`,
-    terminal.table(head, rows, head.map((_, column) => column).slice(1)),
+    `${curve.name} in ${curve.unit}, as of ${asOf}, by ${model} version ${version.number}: ` +
+      `mean and ${Math.round(coverage * 100)} % interval`,
   ];
+  const fitting = Math.max(1, Math.floor((terminal.width - FIXED_WIDTH) / HORIZON_WIDTH));
+  for (let start = 0; start < horizons.length; start += fitting) {
+    const shown = horizons.slice(start, start + fitting);
+    const head = ["tenor", asOf, ...shown.map(({ horizon, date }) => `+${horizon}: ${date}`)];
+    const rows = shown[0]!.points.map(({ tenor }, i) => [
+      tenor,
+      now.get(tenor)?.toFixed(3) ?? null,
+      ...shown.map(({ points }) => intervalText(points[i]!)),
+    ]);
+    lines.push(terminal.table(head, rows, head.map((_, column) => column).slice(1)));
+  }
   const furthest = horizons.at(-1);
   if (furthest) {
     lines.push(forecastPlot(furthest.points, now, terminal.width));
     lines.push(plotLegend(asOf, `${furthest.date} (+${furthest.horizon})`, coverage));
   }
   return lines.join("\n");
+}
+
+function intervalText({ mean, lower, upper }: ForecastPoint): string {
+  return `${mean.toFixed(3)} [${lower.toFixed(3)}, ${upper.toFixed(3)}]`;
 }

@@ -1,5 +1,6 @@
 import type { CliCommand } from "../command.js";
 import { cancel } from "./cancel.command.js";
+import { demo } from "./demo.command.js";
 import { forecast } from "./forecast.command.js";
 import { importCurve } from "./import-curve.command.js";
 import { jobs } from "./jobs.command.js";
@@ -24,4 +25,5 @@ export const commands: CliCommand[] = [
   runs,
   cancel,
   jobs,
+  demo,
 ];

@@ -4,7 +4,7 @@ import type { CliCommand, CliContext, CommandResult } from "../command.js";
 import { CommandFailure, UsageError } from "../command-failure.js";
 import { detachable } from "../detachable.js";
 import { followTraining } from "../follow-training.js";
-import type { CurveKind, TrainingRun } from "../graph-operations.js";
+import type { CurveKind, RunStatus, TrainingRun } from "../graph-operations.js";
 import { count, countList, decimal, integer, isoDate, keyValue, oneOf } from "../option-parsers.js";
 import type { Terminal } from "../terminal.js";
 
@@ -71,23 +71,15 @@ export const train: CliCommand<TrainOptions> = {
       .option("--full", "score each tenor on its own");
   },
   async run(context, options) {
-    const { graph, terminal } = context;
-    const curve = await chooseCurve(context, options);
-    const { model, modelType: type, horizons, from, to, backtestFrom, refitEvery, coverage, seed } = options;
-    const { startTraining } = await graph.execute("start-training", {
-      input: {
-        ...{ model, curve, type, horizons, from, to, backtestFrom, refitEvery, coverage, seed },
-        options: options.option && typedOptions(options.option),
-      },
-    });
-    const { run, cursor } = startTraining;
+    const { terminal } = context;
+    const { run, cursor, curve } = await startRun(context, options);
     if (!options.wait) {
       return {
         data: { run, cursor },
         text: `run ${run.id} (${run.status}); see it with: 254carbon runs ${run.id}`,
       };
     }
-    terminal.note(`${type} on ${curve}, a new version of ${model}: run ${run.id}`);
+    terminal.note(`${options.modelType} on ${curve}, a new version of ${options.model}: run ${run.id}`);
     const finished = await detachable(terminal, "Detach and let the training go on?", (signal) =>
       followTraining(context, run.id, cursor, signal),
     );
@@ -98,6 +90,22 @@ export const train: CliCommand<TrainOptions> = {
     return trainingResult(terminal, finished, options.full ?? false);
   },
 };
+
+/** Starts a run on the chosen curve. */
+export async function startRun(
+  context: CliContext,
+  options: TrainOptions,
+): Promise<{ run: { id: string; status: RunStatus }; cursor: string; curve: string }> {
+  const curve = await chooseCurve(context, options);
+  const { model, modelType: type, horizons, from, to, backtestFrom, refitEvery, coverage, seed } = options;
+  const { startTraining } = await context.graph.execute("start-training", {
+    input: {
+      ...{ model, curve, type, horizons, from, to, backtestFrom, refitEvery, coverage, seed },
+      options: options.option && typedOptions(options.option),
+    },
+  });
+  return { ...startTraining, curve };
+}
 
 /** @throws {CommandFailure} when the run has no version to show for itself */
 function trainingResult(terminal: Terminal, run: TrainingRun, full: boolean): CommandResult {
