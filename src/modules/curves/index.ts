@@ -30,8 +30,9 @@ export function createCurvesModule(database: Database): CurvesModule {
   };
 }
 
+export { CurveRow } from "./curve.entity.js";
 export { CurveService } from "./curve.service.js";
 export type { CurveHistory, SnapshotInput } from "./curve.service.js";
-export type { CurveKind, CurveRow } from "./curve.entity.js";
+export type { CurveKind } from "./curve.entity.js";
 export { CurveType } from "./curve.types.js";
 export { tenorMonths } from "./tenor.rules.js";

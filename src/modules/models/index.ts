@@ -89,13 +89,13 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
 }
 
 export type { ArtifactLinks } from "./artifact-links.js";
-export type { ModelRow } from "./model.entity.js";
+export { ModelRow } from "./model.entity.js";
 export { validateModelVersionJob } from "./model.jobs.js";
 export { assertModelName } from "./model-input.rules.js";
 export { ModelLifecycleService } from "./model-lifecycle.service.js";
 export { ModelRegistryService } from "./model-registry.service.js";
 export { ModelType, ModelVersionType, TensorTypeEnum } from "./model.types.js";
-export type { ModelVersionRow } from "./model-version.entity.js";
+export { ModelVersionRow } from "./model-version.entity.js";
 export { versionLoader } from "./model-version.resolver.js";
 export { VersionSelector } from "./model-version.types.js";
 export { ServedVersions } from "./served-versions.js";

@@ -46,6 +46,7 @@ export type { JobDefinition, JobRun } from "./job-definition.js";
 export type { JobRow } from "./job.entity.js";
 export { JobRepository } from "./job.repository.js";
 export { JobService } from "./job.service.js";
+export type { JobHooks } from "./job.service.js";
 export { JobType } from "./job.types.js";
 export { onceOnly } from "./once-only.js";
 export { OUTBOX_CHANNEL, OutboxRepository, toEventCursor } from "./outbox.repository.js";
