@@ -17,7 +17,7 @@ export const models: CliCommand<ModelsOptions> = {
   configure(command: Command) {
     command
       .option("--kind <kind>", "only this kind", oneOf(["CURVE_FORECASTER", "TENSOR", "TEXT_EMBEDDER"]))
-      .option("--limit <number>", "at most so many, newest first", count, 20);
+      .option("--limit <number>", "at most so many rows of each list", count, 20);
   },
   run: (context, options, [name]) =>
     name ? showModel(context, name, options) : listModels(context, options),
