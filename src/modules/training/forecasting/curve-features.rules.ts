@@ -64,8 +64,7 @@ export class CurveFeatures {
   /** What factors add up to for a tenor. */
   curveAt(factors: ArrayLike<number>, tenor: number): number {
     let value = 0;
-    for (let i = 0; i < this.factors; i++)
-      value += this.loadings[tenor * this.factors + i]! * factors[i]!;
+    for (let i = 0; i < this.factors; i++) value += this.loadings[tenor * this.factors + i]! * factors[i]!;
     return value;
   }
 
@@ -95,8 +94,7 @@ export class CurveFeatures {
     let changes = 0;
     for (let lag = 0; lag < LOOKBACK - 1; lag++) {
       for (let tenor = 0; tenor < this.panel.width; tenor++) {
-        const change =
-          this.panel.carried(origin, lag, tenor) - this.panel.carried(origin, lag + 1, tenor);
+        const change = this.panel.carried(origin, lag, tenor) - this.panel.carried(origin, lag + 1, tenor);
         if (Number.isNaN(change)) continue;
         squares += change ** 2;
         changes++;
@@ -109,8 +107,7 @@ export class CurveFeatures {
   emitCommon(graph: CurveGraph): string {
     return graph.once("common features", () => {
       const all = this.emitFactors(graph);
-      const row = (i: number) =>
-        graph.onnx.node("Gather", [all, graph.index([], [i])], { axis: { int: 1 } });
+      const row = (i: number) => graph.onnx.node("Gather", [all, graph.index([], [i])], { axis: { int: 1 } });
       const now = row(0);
       const changes = CHANGE_LAGS.map((_, l) => this.emitInScale(graph, graph.subtract(now, row(l + 1))));
       return graph.concat([now, ...changes], 1);
@@ -187,6 +184,8 @@ function orthogonalPolynomials(months: Float64Array, most: number): Float64Array
     columns.push(column.map((each) => each / norm));
   }
   const loadings = new Float64Array(width * columns.length);
-  columns.forEach((column, i) => column.forEach((each, tenor) => (loadings[tenor * columns.length + i] = each)));
+  columns.forEach((column, i) =>
+    column.forEach((each, tenor) => (loadings[tenor * columns.length + i] = each)),
+  );
   return loadings;
 }

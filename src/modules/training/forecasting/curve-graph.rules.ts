@@ -73,9 +73,7 @@ export class CurveGraph {
         this.index([1], [to]),
         this.index([1], [DATE_AXIS]),
       ]);
-    return this.once("step changes", () =>
-      this.subtract(dates(1, LOOKBACK), dates(0, LOOKBACK - 1)),
-    );
+    return this.once("step changes", () => this.subtract(dates(1, LOOKBACK), dates(0, LOOKBACK - 1)));
   }
 
   /** Puts the last number that is not NaN in place of each NaN behind it. @param axis 1 or 2 of [N, ...size] */

@@ -45,7 +45,7 @@ export class FactorVar implements CurveForecaster {
     const { width } = this.panel;
     if (this.moments.count <= 2 * this.factors * this.lags) return;
     const loadings = principalComponents(this.moments.covariance(width), this.factors);
-    const project = Matrix.kroneckerProduct(Matrix.eye(this.lags), loadings);
+    const project = Matrix.eye(this.lags).kroneckerProduct(loadings);
     const { stateSquares, stateMoves, meanState, meanMove } = this.moments.projected(project, loadings);
     const response = stabilised(solve(stateSquares, stateMoves).transpose(), this.factors);
     const constant = Matrix.sub(meanMove, response.mmul(meanState));
@@ -140,7 +140,9 @@ class VectorMoments {
 
   /** Covariance of the first elements of the state. */
   covariance(size: number): Matrix {
-    return this.centredSquares().subMatrix(0, size - 1, 0, size - 1).div(this.count);
+    return this.centredSquares()
+      .subMatrix(0, size - 1, 0, size - 1)
+      .div(this.count);
   }
 
   /** Centred normal equations and means in factor space. */

@@ -117,7 +117,12 @@ export function growTree(
   return tree;
 }
 
-function leafValues(residuals: Float64Array, rows: Int32Array, outputs: number, shape: TreeShape): Float32Array {
+function leafValues(
+  residuals: Float64Array,
+  rows: Int32Array,
+  outputs: number,
+  shape: TreeShape,
+): Float32Array {
   const sums = new Float64Array(outputs);
   for (const row of rows) for (let k = 0; k < outputs; k++) sums[k]! += residuals[row * outputs + k]!;
   return Float32Array.from(sums, (sum) => (shape.learningRate * sum) / (rows.length + shape.shrinkage));

@@ -40,7 +40,8 @@ export class Ridge implements CurveForecaster {
       if (scale === 0) return;
       for (let tenor = 0; tenor < this.panel.width; tenor++) {
         const change = this.panel.quote(date, tenor) - this.panel.carried(origin, 0, tenor);
-        if (!Number.isNaN(change)) this.moments[h]![tenor]!.observe(this.regressors(origin, tenor), change / scale);
+        if (!Number.isNaN(change))
+          this.moments[h]![tenor]!.observe(this.regressors(origin, tenor), change / scale);
       }
     });
   }
@@ -143,7 +144,8 @@ class RegressionMoments {
     if (this.count === 0) return solution;
     const mean = this.sums.map((sum) => sum / this.count);
     const outcomeMean = this.outcomeSum / this.count;
-    const covariance = (i: number, j: number) => this.products[i * size + j]! - this.count * mean[i]! * mean[j]!;
+    const covariance = (i: number, j: number) =>
+      this.products[i * size + j]! - this.count * mean[i]! * mean[j]!;
     const spread = mean.map((_, i) => {
       const variance = covariance(i, i) / this.count;
       return variance > 1e-12 * (1 + mean[i]! ** 2) ? Math.sqrt(variance) : Number.POSITIVE_INFINITY;
