@@ -47,6 +47,35 @@ export class CurveGraph {
     });
   }
 
+  /**
+   * Squared one-step changes inside the window and how many of them are known, [N, tenors] each;
+   * a change from or to a blank counts for nothing.
+   */
+  windowChanges(): { squares: string; changes: string } {
+    const squares = this.once("squared changes", () => {
+      const change = this.stepChanges();
+      const square = this.multiply(change, change);
+      return this.sum(this.where(this.onnx.node("IsNaN", [change]), this.scalar(0), square), DATE_AXIS);
+    });
+    const changes = this.once("known changes", () => {
+      const blank = this.onnx.node("IsNaN", [this.stepChanges()]);
+      return this.sum(this.where(blank, this.scalar(0), this.scalar(1)), DATE_AXIS);
+    });
+    return { squares, changes };
+  }
+
+  /** [N, LOOKBACK - 1, tenors] */
+  private stepChanges(): string {
+    const dates = (from: number, to: number) =>
+      this.onnx.node("Slice", [
+        this.carried,
+        this.index([1], [from]),
+        this.index([1], [to]),
+        this.index([1], [DATE_AXIS]),
+      ]);
+    return this.once("step changes", () => this.subtract(dates(1, LOOKBACK), dates(0, LOOKBACK - 1)));
+  }
+
   /** Puts the last number that is not NaN in place of each NaN behind it. @param axis 1 or 2 of [N, ...size] */
   fillForward(tensor: string, axis: 1 | 2, size: readonly [number, number]): string {
     const length = size[axis - 1]!;

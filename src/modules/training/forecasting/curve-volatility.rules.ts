@@ -51,25 +51,14 @@ export class CurveVolatility {
 
   /** The same in the graph, [N, 1, tenors]. */
   emit(graph: CurveGraph): string {
-    const rows = (from: number, to: number) =>
-      graph.onnx.node("Slice", [
-        graph.carried,
-        graph.index([1], [from]),
-        graph.index([1], [to]),
-        graph.index([1], [1]),
-      ]);
-    const change = graph.subtract(rows(1, LOOKBACK), rows(0, LOOKBACK - 1));
-    const blank = graph.onnx.node("IsNaN", [change]);
-    const squares = graph.where(blank, graph.scalar(0), graph.multiply(change, change));
-    const counted = graph.where(blank, graph.scalar(0), graph.scalar(1));
-    const changes = graph.onnx.node("Max", [graph.sum(counted, 1, true), graph.scalar(1)]);
-    const recent = graph.divide(graph.sum(squares, 1, true), changes);
+    const { squares, changes } = graph.windowChanges();
+    const recent = graph.divide(squares, graph.onnx.node("Max", [changes, graph.scalar(1)]));
     const longRun = Array.from({ length: graph.tenors }, (_, tenor) => LONG_RUN_WEIGHT * this.longRun(tenor));
     const blend = graph.add(
       graph.multiply(recent, graph.scalar(1 - LONG_RUN_WEIGHT)),
-      graph.constant([1, 1, graph.tenors], longRun),
+      graph.constant([1, graph.tenors], longRun),
     );
-    return graph.onnx.node("Sqrt", [blend]);
+    return graph.unsqueeze(graph.onnx.node("Sqrt", [blend]), 1);
   }
 
   /** Mean squared change of a tenor so far; a curve that never moved gets the smallest quote step there is. */

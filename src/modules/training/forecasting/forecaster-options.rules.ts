@@ -13,9 +13,17 @@ interface OptionRule {
 export const FORECASTER_OPTIONS: Record<ForecasterType, Record<string, OptionRule>> = {
   RANDOM_WALK: {},
   NELSON_SIEGEL: { decay: { whole: false, minimum: 0.001, maximum: 2 } },
-  FACTOR_VAR: {},
-  RIDGE: {},
-  GRADIENT_BOOSTING: {},
+  FACTOR_VAR: {
+    factors: { whole: true, minimum: 1, maximum: 8, default: 3 },
+    lags: { whole: true, minimum: 1, maximum: 8, default: 2 },
+  },
+  RIDGE: { lambda: { whole: false, minimum: 0, maximum: 1e6, default: 20 } },
+  GRADIENT_BOOSTING: {
+    trees: { whole: true, minimum: 1, maximum: 500, default: 40 },
+    depth: { whole: true, minimum: 1, maximum: 6, default: 3 },
+    learningRate: { whole: false, minimum: 0.001, maximum: 1, default: 0.05 },
+    sampleSize: { whole: true, minimum: 100, maximum: 20_000, default: 1500 },
+  },
   ENSEMBLE: {},
 };
 
