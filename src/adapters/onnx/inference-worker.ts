@@ -82,6 +82,6 @@ async function serve({ id, request }: { id: number; request: WorkerRequest }): P
 
 // One at a time: a release must not overtake the run before it.
 let last = Promise.resolve();
-port.on("message", (message: { id: number; request: WorkerRequest }) => {
-  last = last.then(() => serve(message));
+port.on("message", (message: { id: number; request: WorkerRequest } | "stop") => {
+  last = last.then(() => (message === "stop" ? port.close() : serve(message)));
 });

@@ -11,6 +11,8 @@ export interface OnnxFileSummary {
   externalFiles: Set<string>;
   /** Inputs and outputs that are no dense tensors: name -> what they are. */
   otherValues: Map<string, string>;
+  /** Inputs and outputs that do not say how many dimensions they have; onnxruntime shows them as scalars. */
+  shapeless: Set<string>;
 }
 
 // Field numbers of onnx.proto, stable since version 3 of the format.
@@ -23,6 +25,8 @@ const sparse = { values: 1, indices: 2 };
 const externalData = 13;
 const entry = { key: 1, value: 2 };
 const valueInfo = { name: 1, type: 2 };
+const tensorType = 1;
+const tensorShape = 2;
 const valueKinds = new Map([
   [4, "a sequence"],
   [5, "a map"],
@@ -85,6 +89,7 @@ class OnnxFileReader {
     operators: new Set(),
     externalFiles: new Set(),
     otherValues: new Map(),
+    shapeless: new Set(),
   };
 
   constructor(private readonly cursor: ProtobufCursor) {}
@@ -168,11 +173,18 @@ class OnnxFileReader {
     for (const field of this.cursor.fields(message.start, message.end)) {
       if (field.number === valueInfo.name) name = this.cursor.text(field);
       if (field.number !== valueInfo.type) continue;
-      for (const { number } of this.cursor.fields(field.start, field.end)) {
-        const kind = valueKinds.get(number);
+      for (const type of this.cursor.fields(field.start, field.end)) {
+        const kind = valueKinds.get(type.number);
         if (kind) this.summary.otherValues.set(name, kind);
+        else if (type.number === tensorType && !this.has(tensorShape, type)) this.summary.shapeless.add(name);
       }
     }
+  }
+
+  private has(number: number, message: ProtobufField): boolean {
+    for (const field of this.cursor.fields(message.start, message.end))
+      if (field.number === number) return true;
+    return false;
   }
 }
 

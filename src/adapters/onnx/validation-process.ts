@@ -26,6 +26,12 @@ async function validate(path: string): Promise<Validation> {
     }
     for (const file of summary.externalFiles) assertUploaded(dirname(path), file);
     const session = await GraphSession.load(path, { providers: ["cpu"] });
+    const shapeless = session.declared.inputs.find(({ name }) => summary.shapeless.has(name));
+    if (shapeless) {
+      throw new UnservableGraphError(
+        `The input "${shapeless.name}" does not declare how many dimensions it has`,
+      );
+    }
     if (session.declared.outputs.length === 0) throw new UnservableGraphError("The graph has no outputs");
     return { ok: true, signature: await observeSignature(session) };
   } catch (error) {

@@ -1,9 +1,10 @@
 import { execFile, fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { ModelSource, Validation } from "../../ports/inference-runtime.js";
+import { UnavailableError } from "../../shared/errors.js";
 
 export interface ValidationLimits {
   timeoutMs: number;
@@ -23,8 +24,9 @@ export class Validator {
 
   constructor(private readonly limits: ValidationLimits) {}
 
-  validate(source: ModelSource): Promise<Validation> {
-    const verdict = this.last.then(() => this.tryInChild(source.path));
+  /** @throws {UnavailableError} when the file cannot be read at all */
+  validate({ path }: ModelSource): Promise<Validation> {
+    const verdict = this.last.then(() => assertReadable(path)).then(() => this.tryInChild(path));
     this.last = verdict.catch(() => undefined);
     return verdict;
   }
@@ -71,6 +73,12 @@ export class Validator {
       });
     });
   }
+}
+
+async function assertReadable(path: string): Promise<void> {
+  await access(path, constants.R_OK).catch((cause: unknown) => {
+    throw new UnavailableError("The model's file cannot be read", { cause });
+  });
 }
 
 function rejected(rejection: string): Validation {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { InvalidInputError, TimeoutError, UnavailableError } from "../../shared/errors.js";
 import { UnservableGraphError } from "./graph-session.js";
@@ -134,10 +135,7 @@ class WorkerSlot {
         };
       });
     }
-    const idle = !this.busy;
-    const stopped = this.discard(shuttingDown());
-    // A thread inside native code cannot be stopped; waiting for it would hang the shutdown.
-    if (idle) await stopped;
+    await this.discard(shuttingDown());
   }
 
   private post(
@@ -162,9 +160,7 @@ class WorkerSlot {
     });
     const lost = (error?: Error) => {
       if (this.worker !== worker) return;
-      void this.discard(
-        new UnavailableError("The thread that ran the model ended unexpectedly", { cause: error }),
-      );
+      this.forget(new UnavailableError("The thread that ran the model ended unexpectedly", { cause: error }));
       this.onFree();
     };
     worker.on("message", (reply: WorkerReply) => {
@@ -187,9 +183,19 @@ class WorkerSlot {
     this.onFree();
   }
 
-  /** Fails everything that the thread had been given and forgets the thread. */
+  /**
+   * Lets the thread end once it gets there, and fails what it had been given: terminating a thread inside
+   * native code would abort the whole process.
+   */
   private async discard(reason: Error): Promise<void> {
-    const { worker } = this;
+    const { worker, busy } = this;
+    this.forget(reason);
+    worker?.postMessage("stop");
+    if (busy) worker?.unref();
+    else if (worker) await once(worker, "exit");
+  }
+
+  private forget(reason: Error): void {
     this.worker = undefined;
     for (const { task, timer } of this.assignments.values()) {
       clearTimeout(timer);
@@ -197,7 +203,6 @@ class WorkerSlot {
     }
     this.assignments.clear();
     this.drained?.();
-    await worker?.terminate();
   }
 }
 
