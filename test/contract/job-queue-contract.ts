@@ -54,6 +54,21 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
       await worker.close(1_000);
     });
 
+    test("wakes an idle worker", async () => {
+      let delivered = 0;
+      const worker = await queue.work("idle", { concurrency: 1 }, async () => void delivered++);
+      const waits: number[] = [];
+      for (let sent = 1; sent <= 5; sent++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        const started = performance.now();
+        await queue.enqueue([job("idle")]);
+        await until(() => delivered === sent);
+        waits.push(performance.now() - started);
+      }
+      expect(Math.max(...waits)).toBeLessThan(1_000);
+      await worker.close(1_000);
+    });
+
     test("delivers again after a failure, later each time, until the attempts are used up", async () => {
       const seen: { attempt: number; last: boolean; at: number }[] = [];
       const worker = await queue.work("retries", { concurrency: 1 }, async ({ attempt, lastAttempt }) => {
@@ -118,7 +133,7 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
       const worker = await queue.work("removal", { concurrency: 1 }, async ({ id }) => {
         delivered.push(id);
       });
-      await until(() => delivered.length > 0 );
+      await until(() => delivered.length > 0);
       await until(async () => (await depth("removal")).active === 0);
       expect(delivered).toEqual([stays.id]);
       await worker.close(1_000);
@@ -148,7 +163,11 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
     });
 
     test("reports depths and the age of the oldest", async () => {
-      await queue.enqueue([job("depths"), job("depths", { priority: 3 }), job("depths", { delayMs: 60_000 })]);
+      await queue.enqueue([
+        job("depths"),
+        job("depths", { priority: 3 }),
+        job("depths", { delayMs: 60_000 }),
+      ]);
       await until(async () => (await depth("depths")).oldestAgeSeconds > 0.1);
       expect(await depth("depths")).toMatchObject({ waiting: 2, delayed: 1, active: 0, failed: 0 });
       let release = (): void => undefined;
@@ -226,7 +245,9 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
       let signal: AbortSignal | undefined;
       const stubborn = await queue.work("grace", { concurrency: 1 }, async (delivery) => {
         signal = delivery.signal;
-        await new Promise((_resolve, reject) => delivery.signal.addEventListener("abort", () => reject(delivery.signal.reason)));
+        await new Promise((_resolve, reject) =>
+          delivery.signal.addEventListener("abort", () => reject(delivery.signal.reason)),
+        );
       });
       await queue.enqueue([aborted]);
       await until(() => signal !== undefined);

@@ -25,8 +25,19 @@ async function freePort(): Promise<number> {
 export async function startRedis(): Promise<RedisServer> {
   const folder = await temporaryFolder();
   const port = await freePort();
-  const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--maxmemory-policy", "noeviction"];
-  const server = spawn("redis-server", [...options, "--dir", folder.path], { stdio: ["ignore", "pipe", "inherit"] });
+  const options = [
+    "--port",
+    `${port}`,
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--maxmemory-policy",
+    "noeviction",
+  ];
+  const server = spawn("redis-server", [...options, "--dir", folder.path], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const exited = once(server, "exit");
   for await (const line of createInterface(server.stdout)) {
     if (line.includes("Ready to accept connections")) break;

@@ -3,7 +3,13 @@ import type { PoolConfig } from "pg";
 import { UnrecoverableJobError } from "../../ports/job-queue.js";
 import type { Delivery, JobQueue, JobWorker, QueueDepth, QueuedJob } from "../../ports/job-queue.js";
 import { assertAnswers } from "../assert-answers.js";
-import type { JobTransport, Process, TransportJob, TransportQueue, TransportWorker } from "./job-transport.js";
+import type {
+  JobTransport,
+  Process,
+  TransportJob,
+  TransportQueue,
+  TransportWorker,
+} from "./job-transport.js";
 import { openPostgresTransport } from "./postgres-transport.js";
 import { openRedisTransport } from "./redis-transport.js";
 
@@ -81,7 +87,10 @@ export class BullmqJobQueue implements JobQueue {
     const queueName = `schedule-${name}`;
     const queue = this.openQueue(queueName);
     const repeat = "cron" in when ? { pattern: when.cron, tz: "UTC" } : { every: when.everyMs };
-    await queue.upsertJobScheduler(name, repeat, { name, opts: { removeOnComplete: true, removeOnFail: true } });
+    await queue.upsertJobScheduler(name, repeat, {
+      name,
+      opts: { removeOnComplete: true, removeOnFail: true },
+    });
     const worker = await this.startWorker(queueName, 1, () =>
       tick().catch((error: Error) => this.options.onError(error, { queue: queueName })),
     );
@@ -132,7 +141,9 @@ export class BullmqJobQueue implements JobQueue {
       stalledInterval: this.options.stalledIntervalMs ?? 5_000,
     });
     worker.on("error", (error) => this.report(error, queue));
-    worker.on("lockRenewalFailed", (ids) => ids.forEach((id) => worker.cancelJob(id, "the lease on the job is lost")));
+    worker.on("lockRenewalFailed", (ids) =>
+      ids.forEach((id) => worker.cancelJob(id, "the lease on the job is lost")),
+    );
     await worker.waitUntilReady();
     const started = { close: (graceMs: number) => this.closeWorker(started, worker, shutdown, graceMs) };
     this.workers.add(started);
