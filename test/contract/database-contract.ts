@@ -193,8 +193,8 @@ export function describeDatabase(name: string, open: () => Promise<DatabaseUnder
         heard.push(payload);
         arrived.resolve();
       });
-      await a.query('LISTEN "Shared"');
-      await b.query('LISTEN "Shared"');
+      await a.query('-- whoever shares; and shares alike\nLISTEN "Shared"; -- a comment');
+      await b.query('BEGIN; LISTEN "Shared"; COMMIT');
       await a.query('UNLISTEN "Shared"');
       await a.end();
       await pool.query(`NOTIFY "Shared", 'still there'`);

@@ -47,6 +47,7 @@ const NOT_SETTINGS = new Set([
 
 const ENDS_BATCH = new Set(["Q", "S", "H", "c", "f"]);
 const SETS_SESSION = /\bSET\s+(?!LOCAL\b|TRANSACTION\b|CONSTRAINTS\b)|\bRESET\b|\bset_config\s*\(/i;
+const COMMENTS = /--[^\n]*|\/\*[^]*?\*\//g;
 const LISTENS = /(?:^|;)\s*(UN)?LISTEN\s+(?:(\*)|"((?:[^"]|"")+)"|([^\s";]+))/gi;
 
 /**
@@ -144,7 +145,7 @@ function* commandLineSettings(options: string): Generator<[name: string, value: 
 }
 
 function* listensOf(text: string): Generator<[channel: string, listens: boolean]> {
-  for (const [, un, all, quoted, plain] of text.matchAll(LISTENS)) {
+  for (const [, un, all, quoted, plain] of text.replace(COMMENTS, "").matchAll(LISTENS)) {
     const channel = all ?? quoted?.replaceAll('""', '"') ?? plain!.toLowerCase();
     yield [channel, un === undefined];
   }

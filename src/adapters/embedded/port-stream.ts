@@ -13,7 +13,10 @@ export function onBytes(port: MessagePort, receive: (bytes: Buffer) => void): vo
   });
 }
 
-/** A message port in the clothes of a `net.Socket`, as far as `pg` looks. */
+/**
+ * A message port in the clothes of a `net.Socket`, as far as `pg` looks. There is no `setKeepAlive`:
+ * BullMQ then looks for jobs every few seconds even if it was told of none.
+ */
 export class PortStream extends Duplex {
   constructor(private readonly port: MessagePort) {
     super();
@@ -30,10 +33,6 @@ export class PortStream extends Duplex {
   }
 
   setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
     return this;
   }
 

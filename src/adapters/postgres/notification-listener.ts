@@ -58,7 +58,7 @@ export class NotificationListener {
   }
 
   private async connect(): Promise<pg.Client> {
-    const client = new pg.Client({ ...this.connection, keepAlive: true });
+    const client = new pg.Client(this.connection);
     client.on("error", this.onError);
     client.on("notification", ({ channel, payload }) => {
       for (const wake of this.wakes.get(channel) ?? []) wake(payload ?? "");

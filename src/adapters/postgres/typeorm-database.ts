@@ -2,7 +2,7 @@ import type pg from "pg";
 import { DataSource } from "typeorm";
 import type { DataSourceOptions } from "typeorm";
 import type { Database, Transaction } from "../../ports/database.js";
-import { UnavailableError } from "../../shared/errors.js";
+import { assertAnswers } from "../assert-answers.js";
 import { NotificationListener } from "./notification-listener.js";
 
 /** The platform's tables: classes, since adapters know no module. */
@@ -19,8 +19,6 @@ export interface TypeormDatabaseOptions extends Schema {
   /** Told of connections that break while nobody uses them. */
   onError: (error: Error) => void;
 }
-
-const CHECK_TIMEOUT_MS = 5_000;
 
 /** What both tiers share: TypeORM over `pg`. */
 export abstract class TypeormDatabase implements Database {
@@ -41,21 +39,8 @@ export abstract class TypeormDatabase implements Database {
     return this.listener.listen(channel, wake);
   }
 
-  async check(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)),
-        CHECK_TIMEOUT_MS,
-      );
-    });
-    try {
-      await Promise.race([this.dataSource.query("SELECT 1"), late]);
-    } catch (error) {
-      throw new UnavailableError("the database does not answer", { cause: error });
-    } finally {
-      clearTimeout(timer);
-    }
+  check(): Promise<void> {
+    return assertAnswers("the database", this.dataSource.query("SELECT 1"));
   }
 
   abstract maintain(): Promise<void>;

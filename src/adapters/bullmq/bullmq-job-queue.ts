@@ -1,0 +1,242 @@
+import { UnrecoverableError, WaitingError } from "bullmq";
+import type { PoolConfig } from "pg";
+import { UnrecoverableJobError } from "../../ports/job-queue.js";
+import type { Delivery, JobQueue, JobWorker, QueueDepth, QueuedJob } from "../../ports/job-queue.js";
+import { assertAnswers } from "../assert-answers.js";
+import type {
+  JobTransport,
+  Process,
+  TransportJob,
+  TransportQueue,
+  TransportWorker,
+} from "./job-transport.js";
+import { openPostgresTransport } from "./postgres-transport.js";
+import { openRedisTransport } from "./redis-transport.js";
+
+export interface BullmqJobQueueOptions {
+  transport: { kind: "postgres"; connection: PoolConfig } | { kind: "redis"; url: string };
+  /** Told of what goes wrong in the background: broken connections, lost leases, failing ticks. */
+  onError: (error: Error, context: { queue?: string }) => void;
+  /** Wait before the second delivery; doubled before each further one, and up to half of it random. */
+  backoffMs?: number;
+  /** How long a worker that fell silent keeps its jobs. */
+  leaseMs?: number;
+  /** How often workers look for jobs whose worker fell silent. */
+  stalledIntervalMs?: number;
+}
+
+/** Deliveries that may end with the death of their worker before the job counts as failed. */
+const MAX_STALLED = 3;
+
+/** Failed jobs stay visible for a week, the newest thousand of each queue. */
+const KEEP_FAILED = { age: 7 * 24 * 3600, count: 1000 };
+
+/** Jobs that `depths` looks at to find the oldest of a queue. */
+const OLDEST_AMONG = 100;
+
+/** Job ids over BullMQ, in PostgreSQL or Redis. */
+export class BullmqJobQueue implements JobQueue {
+  private readonly queues = new Map<string, TransportQueue>();
+  private readonly workers = new Set<JobWorker>();
+  private closing = false;
+
+  private constructor(
+    private readonly transport: JobTransport,
+    private readonly options: BullmqJobQueueOptions,
+  ) {}
+
+  static async open(options: BullmqJobQueueOptions): Promise<BullmqJobQueue> {
+    const { transport } = options;
+    const onError = (error: Error) => options.onError(error, {});
+    const opened =
+      transport.kind === "postgres"
+        ? await openPostgresTransport(transport.connection, onError)
+        : await openRedisTransport(transport.url, onError);
+    return new BullmqJobQueue(opened, options);
+  }
+
+  async enqueue(jobs: readonly QueuedJob[]): Promise<void> {
+    const byQueue = new Map<string, QueuedJob[]>();
+    for (const job of jobs) byQueue.set(job.queue, [...(byQueue.get(job.queue) ?? []), job]);
+    for (const [name, group] of byQueue) {
+      const queue = this.queue(name);
+      await Promise.all(group.map((job) => forgetFailed(queue, job.id)));
+      await queue.addBulk(group.map((job) => this.toBullmq(job)));
+    }
+  }
+
+  async remove(queue: string, id: string): Promise<void> {
+    await this.queue(queue).remove(id);
+  }
+
+  async work(
+    queue: string,
+    options: { concurrency: number },
+    handler: (delivery: Delivery) => Promise<void>,
+  ): Promise<JobWorker> {
+    // Known from now on, so that its depth is reported.
+    this.queue(queue);
+    return this.startWorker(queue, options.concurrency, handler);
+  }
+
+  async schedule(
+    name: string,
+    when: { cron: string } | { everyMs: number },
+    tick: () => Promise<void>,
+  ): Promise<JobWorker> {
+    const queueName = `schedule-${name}`;
+    const queue = this.openQueue(queueName);
+    const repeat = "cron" in when ? { pattern: when.cron, tz: "UTC" } : { every: when.everyMs };
+    await queue.upsertJobScheduler(name, repeat, {
+      name,
+      opts: { removeOnComplete: true, removeOnFail: true },
+    });
+    const worker = await this.startWorker(queueName, 1, () =>
+      tick().catch((error: Error) => this.options.onError(error, { queue: queueName })),
+    );
+    const close = async (graceMs: number) => {
+      await worker.close(graceMs);
+      await queue.close();
+    };
+    return { close };
+  }
+
+  async depths(): Promise<QueueDepth[]> {
+    return Promise.all([...this.queues].map(([name, queue]) => depthOf(name, queue)));
+  }
+
+  check(): Promise<void> {
+    return assertAnswers("the job queue", this.transport.ping());
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    await Promise.all([...this.workers].map((worker) => worker.close(0)));
+    await Promise.all([...this.queues.values()].map((queue) => queue.close()));
+    await this.transport.close();
+  }
+
+  private queue(name: string): TransportQueue {
+    const queue = this.queues.get(name) ?? this.openQueue(name);
+    this.queues.set(name, queue);
+    return queue;
+  }
+
+  private openQueue(name: string): TransportQueue {
+    const queue = this.transport.openQueue(name);
+    queue.on("error", (error) => this.report(error, name));
+    return queue;
+  }
+
+  private async startWorker(
+    queue: string,
+    concurrency: number,
+    handler: (delivery: Delivery) => Promise<void>,
+  ): Promise<JobWorker> {
+    const shutdown = new AbortController();
+    const worker = this.transport.openWorker(queue, processWith(handler, shutdown.signal), {
+      concurrency,
+      maxStalledCount: MAX_STALLED,
+      lockDuration: this.options.leaseMs ?? 20_000,
+      stalledInterval: this.options.stalledIntervalMs ?? 5_000,
+    });
+    worker.on("error", (error) => this.report(error, queue));
+    worker.on("lockRenewalFailed", (ids) =>
+      ids.forEach((id) => worker.cancelJob(id, "the lease on the job is lost")),
+    );
+    await worker.waitUntilReady();
+    const started = { close: (graceMs: number) => this.closeWorker(started, worker, shutdown, graceMs) };
+    this.workers.add(started);
+    return started;
+  }
+
+  private async closeWorker(
+    started: JobWorker,
+    worker: TransportWorker,
+    shutdown: AbortController,
+    graceMs: number,
+  ): Promise<void> {
+    const abort = setTimeout(() => {
+      shutdown.abort();
+      worker.cancelAllJobs("the worker shuts down");
+    }, graceMs);
+    await worker.close();
+    clearTimeout(abort);
+    this.workers.delete(started);
+  }
+
+  private toBullmq(job: QueuedJob) {
+    return {
+      name: job.name,
+      data: { traceContext: job.traceContext },
+      opts: {
+        jobId: job.id,
+        attempts: job.attempts,
+        delay: job.delayMs,
+        priority: job.priority,
+        backoff: { type: "exponential", delay: this.options.backoffMs ?? 1_000, jitter: 0.5 },
+        removeOnComplete: true,
+        removeOnFail: KEEP_FAILED,
+      },
+    };
+  }
+
+  private report(error: Error, queue: string): void {
+    if (!this.closing) this.options.onError(error, { queue });
+  }
+}
+
+export function createBullmqJobQueue(options: BullmqJobQueueOptions): Promise<BullmqJobQueue> {
+  return BullmqJobQueue.open(options);
+}
+
+function processWith(handler: (delivery: Delivery) => Promise<void>, shutdown: AbortSignal): Process {
+  return async (job, token, signal) => {
+    try {
+      await handler(deliveryOf(job, signal!));
+    } catch (error) {
+      if (shutdown.aborted) await handBack(job, token!);
+      if (error instanceof UnrecoverableJobError) throw new UnrecoverableError(error.message);
+      throw error;
+    }
+  };
+}
+
+/** Another worker, or the next start, gets the job at once and with no attempt counted. */
+async function handBack(job: TransportJob, token: string): Promise<never> {
+  await job.moveToWait(token);
+  throw new WaitingError();
+}
+
+function deliveryOf(job: TransportJob, signal: AbortSignal): Delivery {
+  const attempt = job.attemptsMade + 1;
+  return {
+    id: job.id!,
+    name: job.name,
+    attempt,
+    lastAttempt: attempt >= (job.opts.attempts ?? 1),
+    traceContext: job.data.traceContext ?? {},
+    signal,
+  };
+}
+
+/** A failed job under the same id would make BullMQ ignore the new one. */
+async function forgetFailed(queue: TransportQueue, id: string): Promise<void> {
+  if ((await queue.getJobState(id)) === "failed") await queue.remove(id);
+}
+
+async function depthOf(name: string, queue: TransportQueue): Promise<QueueDepth> {
+  const counts = await queue.getJobCounts("waiting", "prioritized", "delayed", "active", "failed");
+  const waiting = (counts.waiting ?? 0) + (counts.prioritized ?? 0);
+  const oldest =
+    waiting === 0 ? [] : await queue.getJobs(["waiting", "prioritized"], 0, OLDEST_AMONG - 1, true);
+  const ages = oldest.map((job) => Date.now() - job.timestamp - (job.opts.delay ?? 0));
+  return {
+    queue: name,
+    waiting,
+    delayed: counts.delayed ?? 0,
+    active: counts.active ?? 0,
+    failed: counts.failed ?? 0,
+    oldestAgeSeconds: Math.max(0, ...ages) / 1000,
+  };
+}

@@ -1,0 +1,34 @@
+import type { Job, Queue, Worker, WorkerOptions } from "bullmq";
+
+/** What travels: the row named by the job's id holds the rest. */
+export interface JobPayload {
+  traceContext?: Record<string, string>;
+}
+
+export type TransportJob = Job<JobPayload, void>;
+
+export interface TransportQueue extends Pick<
+  Queue<JobPayload, void>,
+  "addBulk" | "remove" | "getJobState" | "getJobCounts" | "getJobs" | "upsertJobScheduler" | "close"
+> {
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+export interface TransportWorker extends Pick<
+  Worker<JobPayload, void>,
+  "waitUntilReady" | "cancelJob" | "cancelAllJobs" | "close"
+> {
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "lockRenewalFailed", listener: (jobIds: string[]) => void): unknown;
+}
+
+export type Process = (job: TransportJob, token?: string, signal?: AbortSignal) => Promise<void>;
+
+/** Where BullMQ keeps its queues. */
+export interface JobTransport {
+  openQueue(name: string): TransportQueue;
+  openWorker(name: string, process: Process, options: Omit<WorkerOptions, "connection">): TransportWorker;
+  /** Rejects when the engine behind it does not answer. */
+  ping(): Promise<unknown>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,67 @@
+import type { Duplex } from "node:stream";
+import { createBullmqJobQueue } from "../../src/adapters/bullmq/bullmq-job-queue.js";
+import type { BullmqJobQueueOptions } from "../../src/adapters/bullmq/bullmq-job-queue.js";
+import { openTestDatabase } from "../support/embedded-test-database.js";
+import { startMutingProxy } from "../support/muting-proxy.js";
+import { redisIsInstalled, startRedis } from "../support/redis-server.js";
+import { describeJobQueue, QUICK } from "./job-queue-contract.js";
+import type { QueueUnderTest } from "./job-queue-contract.js";
+
+function open(transport: BullmqJobQueueOptions["transport"]) {
+  return createBullmqJobQueue({ ...QUICK, transport, onError: () => undefined });
+}
+
+async function onEmbeddedPostgres(): Promise<QueueUnderTest> {
+  const { database, drop } = await openTestDatabase();
+  const queue = await open({ kind: "postgres", connection: database.connection });
+  const another = async () => {
+    const streams: Duplex[] = [];
+    const connect = database.connection.stream as () => Duplex;
+    const stream = () => {
+      streams.push(connect());
+      return streams.at(-1)!;
+    };
+    const other = await open({ kind: "postgres", connection: { ...database.connection, stream } });
+    return {
+      queue: other,
+      mute: () => streams.forEach((each) => each.cork()),
+      unmute: () => streams.forEach((each) => each.uncork()),
+      close: () => other.close(),
+    };
+  };
+  return {
+    queue,
+    another,
+    drop: async () => {
+      await queue.close();
+      await drop();
+    },
+  };
+}
+
+async function onRedis(): Promise<QueueUnderTest> {
+  const redis = await startRedis();
+  const queue = await open({ kind: "redis", url: `redis://127.0.0.1:${redis.port}` });
+  const another = async () => {
+    const proxy = await startMutingProxy(redis.port);
+    const other = await open({ kind: "redis", url: `redis://127.0.0.1:${proxy.port}` });
+    const close = async () => {
+      await other.close();
+      await proxy.close();
+    };
+    return { ...proxy, queue: other, close };
+  };
+  return {
+    queue,
+    another,
+    drop: async () => {
+      await queue.close();
+      await redis.stop();
+    },
+  };
+}
+
+describeJobQueue("BullMQ on embedded PostgreSQL", onEmbeddedPostgres);
+
+if (redisIsInstalled) describeJobQueue("BullMQ on Redis", onRedis);
+else test.skip("BullMQ on Redis: redis-server is not installed", () => undefined);
