@@ -37,7 +37,10 @@ export interface LoadedModel {
   warmRunMs: number | null;
   /** Where a small call runs: on the calling thread, or in a thread of the pool. */
   placement: "inline" | "worker";
-  /** Whether concurrent calls are merged: the first dimension is dynamic everywhere and rows do not mix. */
+  /**
+   * Whether concurrent calls are merged: the first dimension is dynamic everywhere, rows do not mix, and a batch
+   * is cheaper than its rows.
+   */
   mergesRows: boolean;
 }
 

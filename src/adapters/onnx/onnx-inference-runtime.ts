@@ -10,6 +10,7 @@ import type {
 } from "../../ports/inference-runtime.js";
 import { OverloadedError, UnavailableError } from "../../shared/errors.js";
 import { GraphSession, UnservableGraphError } from "./graph-session.js";
+import type { RunCost } from "./graph-trial.js";
 import type { Measurement } from "./inference-protocol.js";
 import { MicroBatcher } from "./micro-batcher.js";
 import type { RunReport } from "./micro-batcher.js";
@@ -130,7 +131,7 @@ class OnnxInferenceRuntime implements InferenceRuntime {
         source,
         signature,
         placement,
-        mergesRows: rowsIndependent,
+        mergesRows: rowsIndependent && gainsFromBatches(cost),
         warmRunMs: cost?.baseMs ?? null,
         cost,
         inline,
@@ -169,4 +170,9 @@ class OnnxInferenceRuntime implements InferenceRuntime {
   private assertOpen(): void {
     if (this.closed) throw new UnavailableError("Inference is shutting down");
   }
+}
+
+/** Where a further row costs about a whole run, threads side by side serve it better than one batch. */
+function gainsFromBatches(cost: RunCost | undefined): boolean {
+  return !cost || cost.perElementMs * cost.smallestElements < 0.8 * cost.baseMs;
 }
