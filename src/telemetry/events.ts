@@ -1,6 +1,13 @@
 import { createLogger } from "./logger.js";
 import type { Logger } from "./logger.js";
-import { operationErrors, stageTransitions, trainingRuns } from "./metrics.js";
+import {
+  inferenceBatchRows,
+  inferenceDuration,
+  modelLabel,
+  operationErrors,
+  stageTransitions,
+  trainingRuns,
+} from "./metrics.js";
 
 let logger: Logger = createLogger("silent");
 
@@ -14,7 +21,12 @@ export function reportStageTransition(transition: { model: string; kind: string;
   logger.info({ event: "model.stage_changed", ...transition }, "a model version changed its stage");
 }
 
-export function reportTrainingEnd(run: { run: string; model: string; status: string; reason?: string }): void {
+export function reportTrainingEnd(run: {
+  run: string;
+  model: string;
+  status: string;
+  reason?: string;
+}): void {
   trainingRuns.inc({ status: run.status });
   logger.info({ event: "training.ended", ...run }, "a training run ended");
 }
@@ -22,4 +34,14 @@ export function reportTrainingEnd(run: { run: string; model: string; status: str
 export function reportOperationError(error: { code: string; errorId?: string; err?: unknown }): void {
   operationErrors.inc({ code: error.code });
   if (error.code === "INTERNAL") logger.error({ event: "operation.failed", ...error }, "an operation failed");
+}
+
+/** One run of a graph, perhaps for many calls at once. */
+export function reportInference(
+  run: { batchRows: number; seconds: number; placement: string },
+  modelName: string,
+): void {
+  const model = modelLabel(modelName);
+  inferenceDuration.observe({ model, placement: run.placement }, run.seconds);
+  inferenceBatchRows.observe({ model }, run.batchRows);
 }

@@ -17,6 +17,9 @@ export interface EventSource {
 
 /** What a resolver knows about the request it serves. */
 export class RequestContext {
+  /** query, mutation or subscription, once that is known. */
+  operationType?: string;
+
   private readonly loaders = new Map<string, DataLoader<never, unknown>>();
 
   constructor(

@@ -16,7 +16,7 @@ const ENGINEER = [
   "training:start",
   "training:cancel",
 ] as const;
-const OPERATOR = [...VIEWER, "model:promote", "job:operate", "training:cancel", "metrics:read"] as const;
+const OPERATOR = [...VIEWER, "model:promote", "job:operate", "training:cancel"] as const;
 
 export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number];
 

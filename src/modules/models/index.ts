@@ -41,7 +41,13 @@ export interface ModelsModuleOptions {
 export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
   const { database, store, runtime, operations, curves } = options;
   const links = new ArtifactLinks(options.linkKey);
-  const registry = new ModelRegistryService(database, store, runtime, operations.jobs, options.maxArtifactBytes);
+  const registry = new ModelRegistryService(
+    database,
+    store,
+    runtime,
+    operations.jobs,
+    options.maxArtifactBytes,
+  );
   const served = new ServedVersions(database, store, runtime);
   const lifecycle = new ModelLifecycleService(database, registry, served, runtime);
   operations.jobs.register(validateModelVersionJob);

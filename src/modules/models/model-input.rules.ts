@@ -20,8 +20,10 @@ export function assertEntries(entries: readonly { name: string; value: unknown }
   if (entries.length > MOST_ENTRIES) throw InvalidInputError.at(field, `at most ${MOST_ENTRIES}`);
   const seen = new Set<string>();
   entries.forEach(({ name, value }, i) => {
-    if (name.length === 0 || name.length > 128) throw InvalidInputError.at(`${field}.${i}.name`, "must be 1 to 128 characters long");
-    if (typeof value === "string" && value.length > 4096) throw InvalidInputError.at(`${field}.${i}.value`, "at most 4096 characters");
+    if (name.length === 0 || name.length > 128)
+      throw InvalidInputError.at(`${field}.${i}.name`, "must be 1 to 128 characters long");
+    if (typeof value === "string" && value.length > 4096)
+      throw InvalidInputError.at(`${field}.${i}.value`, "at most 4096 characters");
     if (seen.has(name)) throw InvalidInputError.at(`${field}.${i}.name`, `"${name}" is there twice`);
     seen.add(name);
   });
@@ -35,7 +37,10 @@ export function assertArtifact(
 ): void {
   const prefix = field === "" ? "" : `${field}.`;
   if (!SHA256.test(artifact.sha256)) {
-    throw InvalidInputError.at(`${prefix}sha256`, "must be the SHA-256 of the file, 64 lower-case hex digits");
+    throw InvalidInputError.at(
+      `${prefix}sha256`,
+      "must be the SHA-256 of the file, 64 lower-case hex digits",
+    );
   }
   if (artifact.bytes < 1 || artifact.bytes > maxBytes) {
     throw InvalidInputError.at(`${prefix}bytes`, `must be from 1 to ${maxBytes}`);
@@ -48,7 +53,10 @@ export function assertFiles(files: readonly ArtifactFileRecord[], maxBytes: numb
   files.forEach((file, i) => {
     const field = `input.files.${i}`;
     if (!FILE_NAME.test(file.name)) {
-      throw InvalidInputError.at(`${field}.name`, "a plain file name: letters, digits, . _ and -, at most 128");
+      throw InvalidInputError.at(
+        `${field}.name`,
+        "a plain file name: letters, digits, . _ and -, at most 128",
+      );
     }
     if (seen.has(file.name)) throw InvalidInputError.at(`${field}.name`, `"${file.name}" is taken`);
     seen.add(file.name);
@@ -63,7 +71,8 @@ export function assertFiles(files: readonly ArtifactFileRecord[], maxBytes: numb
  */
 export function forecasterSignatureFault(signature: ModelSignature): string | undefined {
   const [history, ...others] = signature.inputs;
-  if (history?.name !== "history" || others.length > 0) return "a curve forecaster has one input, named history";
+  if (history?.name !== "history" || others.length > 0)
+    return "a curve forecaster has one input, named history";
   if (history.type !== "FLOAT32" || history.shape.length !== 3) {
     return "the input history of a curve forecaster is FLOAT32 [N, dates, tenors]";
   }

@@ -19,7 +19,9 @@ export function assertMayEnter(
   expectedCurrent: number | null | undefined,
 ): void {
   if (candidate.status !== "READY") {
-    throw new PreconditionFailedError(`version ${candidate.number} is ${candidate.status}; only a READY one has a stage`);
+    throw new PreconditionFailedError(
+      `version ${candidate.number} is ${candidate.status}; only a READY one has a stage`,
+    );
   }
   if (expectedCurrent == null) return;
   if (!isExclusive(stage)) {

@@ -59,13 +59,24 @@ export class ModelLifecycleService {
           const model = await this.registry.lockModel(tx, request.model);
           const versions = new ModelVersionRepository(tx);
           const candidate = (await versions.find(version.id))!;
-          const incumbent = isExclusive(request.stage) ? await versions.inStage(model.id, request.stage) : null;
+          const incumbent = isExclusive(request.stage)
+            ? await versions.inStage(model.id, request.stage)
+            : null;
           assertMayEnter(candidate, request.stage, incumbent ?? undefined, request.expectedCurrent);
           if (candidate.stage === request.stage) {
             const last = await versions.lastTransitionOf(candidate.id);
             if (last) return { transition: last.id };
           }
-          return this.enter(versions, model, candidate, request.stage, incumbent, "PROMOTION", request, caller);
+          return this.enter(
+            versions,
+            model,
+            candidate,
+            request.stage,
+            incumbent,
+            "PROMOTION",
+            request,
+            caller,
+          );
         },
       ),
     );
@@ -88,7 +99,9 @@ export class ModelLifecycleService {
           assertExpected(incumbent ?? undefined, "PRODUCTION", request.expectedCurrent);
           const target = rollbackTarget(await versions.history(model.id));
           if (target === undefined) {
-            throw new PreconditionFailedError(`model "${model.name}" has no earlier production version to go back to`);
+            throw new PreconditionFailedError(
+              `model "${model.name}" has no earlier production version to go back to`,
+            );
           }
           const candidate = (await versions.find(target))!;
           return this.enter(versions, model, candidate, "PRODUCTION", incumbent, "ROLLBACK", request, caller);
@@ -141,10 +154,14 @@ export class ModelLifecycleService {
   }
 
   /** The transaction has committed: serve the new version here, drain the old one, tell the operators. */
-  private async afterwards(modelName: string, change: Change & { repeated: boolean }): Promise<StageTransitionRow> {
+  private async afterwards(
+    modelName: string,
+    change: Change & { repeated: boolean },
+  ): Promise<StageTransitionRow> {
     this.served.forget(modelName);
     const transition = (await this.findTransition(change.transition))!;
-    if (!change.repeated) reportStageTransition({ model: modelName, kind: transition.kind, stage: transition.to });
+    if (!change.repeated)
+      reportStageTransition({ model: modelName, kind: transition.kind, stage: transition.to });
     if (change.retired !== undefined && !change.repeated) void this.runtime.unload(change.retired);
     return transition;
   }

@@ -65,10 +65,12 @@ export class ModelRegistryService {
   async register(input: ModelRegistration, caller: Caller): Promise<ModelRow> {
     assertModelName(input.name, "input.name");
     assertEntries(input.tags ?? [], "input.tags");
-    if ((input.description?.length ?? 0) > 4096) throw InvalidInputError.at("input.description", "at most 4096 characters");
+    if ((input.description?.length ?? 0) > 4096)
+      throw InvalidInputError.at("input.description", "at most 4096 characters");
     return this.database.transaction(async (tx) => {
       const { created, model } = await this.ensureModel(tx, input, caller.subject);
-      if (!created) throw new ConflictError(`input.name: a model "${input.name}" exists`, { field: "input.name" });
+      if (!created)
+        throw new ConflictError(`input.name: a model "${input.name}" exists`, { field: "input.name" });
       return model;
     });
   }
@@ -100,20 +102,28 @@ export class ModelRegistryService {
     assertEntries(parameters ?? [], "input.parameters");
     const { idempotencyKey, ...body } = request;
     const { version } = await this.database.transaction((tx) =>
-      onceOnly(tx, { caller: caller.subject, operation: "createModelVersion", key: idempotencyKey, body }, async () => {
-        const model = await this.lockModel(tx, request.model);
-        const created = await new ModelVersionRepository(tx).insert({
-          modelId: model.id,
-          number: await new ModelRepository(tx).nextNumber(model),
-          sha256,
-          bytes,
-          files: (files ?? []).map(({ name, sha256: digest, bytes: size }) => ({ name, sha256: digest, bytes: size })),
-          metrics: metrics ?? [],
-          parameters: parameters ?? [],
-          createdBy: caller.subject,
-        });
-        return { version: created.id };
-      }),
+      onceOnly(
+        tx,
+        { caller: caller.subject, operation: "createModelVersion", key: idempotencyKey, body },
+        async () => {
+          const model = await this.lockModel(tx, request.model);
+          const created = await new ModelVersionRepository(tx).insert({
+            modelId: model.id,
+            number: await new ModelRepository(tx).nextNumber(model),
+            sha256,
+            bytes,
+            files: (files ?? []).map(({ name, sha256: digest, bytes: size }) => ({
+              name,
+              sha256: digest,
+              bytes: size,
+            })),
+            metrics: metrics ?? [],
+            parameters: parameters ?? [],
+            createdBy: caller.subject,
+          });
+          return { version: created.id };
+        },
+      ),
     );
     return (await this.versions().find(version))!;
   }
@@ -127,7 +137,8 @@ export class ModelRegistryService {
     const version = await this.versions().find(versionId);
     const file = version && filesOf(version).find(({ name }) => name === fileName);
     if (!file) throw new NotFoundError("no such upload");
-    if (version.status !== "PENDING") throw new ConflictError(`the version is ${version.status}; it takes no more bytes`);
+    if (version.status !== "PENDING")
+      throw new ConflictError(`the version is ${version.status}; it takes no more bytes`);
     await this.store.put({ sha256: file.sha256, bytes: file.bytes }, content);
   }
 
@@ -141,7 +152,11 @@ export class ModelRegistryService {
   }
 
   /** Starts the validation of an uploaded version; again does no harm. */
-  async complete(modelName: string, number: number, caller: Caller): Promise<{ version: ModelVersionRow; job: JobRow | null }> {
+  async complete(
+    modelName: string,
+    number: number,
+    caller: Caller,
+  ): Promise<{ version: ModelVersionRow; job: JobRow | null }> {
     const { version } = await this.requireVersion(modelName, number);
     if (version.status === "PENDING") await this.assertUploaded(version);
     const { job, created } = await this.database.transaction(async (tx) => {
@@ -149,7 +164,12 @@ export class ModelRegistryService {
       const locked = (await versions.lock(version.id))!;
       const known = locked.validationJobId ? await this.jobs.find(locked.validationJobId) : null;
       if (locked.status !== "PENDING" || (known && !known.finishedAt)) return { job: known, created: false };
-      const started = await this.jobs.create(tx, validateModelVersionJob, { version: locked.id }, caller.subject);
+      const started = await this.jobs.create(
+        tx,
+        validateModelVersionJob,
+        { version: locked.id },
+        caller.subject,
+      );
       await versions.update(locked, { validationJobId: started.job.id });
       return { job: started.job, created: true };
     });
@@ -199,7 +219,9 @@ export class ModelRegistryService {
   /** Stores an artifact that the platform trained, and validates it like any other. */
   async storeTrained(artifact: Uint8Array, sha256: string): Promise<Validation> {
     await this.store.put({ sha256, bytes: artifact.byteLength }, [artifact] as never);
-    return this.runtime.validate(await toModelSource(this.store, { sha256, bytes: artifact.byteLength, files: [] }));
+    return this.runtime.validate(
+      await toModelSource(this.store, { sha256, bytes: artifact.byteLength, files: [] }),
+    );
   }
 
   /** Adds a trained version, READY, in the caller's transaction. */
@@ -228,12 +250,17 @@ export class ModelRegistryService {
   }
 
   /** @throws {NotFoundError} naming the field that named the model or number */
-  async requireVersion(modelName: string, number: number): Promise<{ model: ModelRow; version: ModelVersionRow }> {
+  async requireVersion(
+    modelName: string,
+    number: number,
+  ): Promise<{ model: ModelRow; version: ModelVersionRow }> {
     const model = await this.findModel(modelName);
     if (!model) throw new NotFoundError(`input.model: no model "${modelName}"`, { field: "input.model" });
     const version = await this.versions().byNumber(model.id, number);
     if (!version) {
-      throw new NotFoundError(`input.number: model "${modelName}" has no version ${number}`, { field: "input.number" });
+      throw new NotFoundError(`input.number: model "${modelName}" has no version ${number}`, {
+        field: "input.number",
+      });
     }
     return { model, version };
   }

@@ -69,7 +69,9 @@ export class ModelVersionRepository {
   }
 
   async list(modelId: string, stage: Stage | undefined, page: PageRequest): Promise<Page<ModelVersionRow>> {
-    const query = this.tx.createQueryBuilder(ModelVersionRow, "version").where("version.modelId = :modelId", { modelId });
+    const query = this.tx
+      .createQueryBuilder(ModelVersionRow, "version")
+      .where("version.modelId = :modelId", { modelId });
     if (stage !== undefined) query.andWhere("version.stage = :stage", { stage });
     const count = query.clone();
     if (page.after) query.andWhere("version.number < :after", { after: page.after[0] });
@@ -77,7 +79,12 @@ export class ModelVersionRepository {
       .orderBy("version.number", "DESC")
       .limit(page.limit + 1)
       .getMany();
-    return toPage(rows, page, (row) => [row.number], () => count.getCount());
+    return toPage(
+      rows,
+      page,
+      (row) => [row.number],
+      () => count.getCount(),
+    );
   }
 
   /**
@@ -129,7 +136,12 @@ export class ModelVersionRepository {
       .orderBy("transition.sequence", "DESC")
       .limit(page.limit + 1)
       .getMany();
-    return toPage(rows, page, (row) => [row.sequence], () => count.getCount());
+    return toPage(
+      rows,
+      page,
+      (row) => [row.sequence],
+      () => count.getCount(),
+    );
   }
 
   /** The version that was in production at an instant. */

@@ -1,4 +1,16 @@
-import { Arg, Args, ArgsType, Authorized, Ctx, Field, FieldResolver, Mutation, Resolver, Root, Subscription } from "type-graphql";
+import {
+  Arg,
+  Args,
+  ArgsType,
+  Authorized,
+  Ctx,
+  Field,
+  FieldResolver,
+  Mutation,
+  Resolver,
+  Root,
+  Subscription,
+} from "type-graphql";
 import { NotFoundError } from "../../shared/errors.js";
 import { CurveService, CurveType } from "../curves/index.js";
 import type { CurveRow } from "../curves/index.js";
@@ -69,7 +81,10 @@ export class ModelVersionResolver {
     };
   }
 
-  @FieldResolver(() => CurveType, { nullable: true, description: "CURVE_FORECASTER: the curve it was fitted to." })
+  @FieldResolver(() => CurveType, {
+    nullable: true,
+    description: "CURVE_FORECASTER: the curve it was fitted to.",
+  })
   async curve(@Root() { row }: ModelVersionType, @Ctx() context: RequestContext): Promise<CurveType | null> {
     if (row.curveId === null) return null;
     const curves = context.loader<string, CurveRow>("curve", (ids) => this.curveService.byIds(ids));
@@ -114,7 +129,10 @@ export class ModelVersionResolver {
     @Arg("input") input: PromoteModelVersionInput,
     @Ctx() { caller }: RequestContext,
   ): Promise<StageTransitionPayload> {
-    return { transition: new StageTransitionType(await this.lifecycle.promote(input, caller)), pending: false };
+    return {
+      transition: new StageTransitionType(await this.lifecycle.promote(input, caller)),
+      pending: false,
+    };
   }
 
   @Authorized("model:promote")
@@ -128,16 +146,26 @@ export class ModelVersionResolver {
     @Arg("input") input: RollbackModelInput,
     @Ctx() { caller }: RequestContext,
   ): Promise<StageTransitionPayload> {
-    return { transition: new StageTransitionType(await this.lifecycle.rollback(input, caller)), pending: false };
+    return {
+      transition: new StageTransitionType(await this.lifecycle.rollback(input, caller)),
+      pending: false,
+    };
   }
 
   @Authorized("model:read")
   @Subscription(() => PromotionEvent, {
     description: "after: the last event's cursor; what was missed since is replayed first, in order.",
     subscribe: ({ args, context }: { args: PromotionEventArgs; context: RequestContext }) =>
-      context.feed.subscribe({ topic: "promotion", subject: { model: args.model ?? undefined }, after: args.after }),
+      context.feed.subscribe({
+        topic: "promotion",
+        subject: { model: args.model ?? undefined },
+        after: args.after,
+      }),
   })
-  async promotionEvents(@Root() event: StoredEvent, @Args() _args: PromotionEventArgs): Promise<PromotionEvent> {
+  async promotionEvents(
+    @Root() event: StoredEvent,
+    @Args() _args: PromotionEventArgs,
+  ): Promise<PromotionEvent> {
     const row = await this.lifecycle.findTransition(String(event.payload.transition));
     if (!row) throw new NotFoundError("no such StageTransition");
     return { cursor: toEventCursor(event.position), at: event.at, transition: new StageTransitionType(row) };
@@ -149,7 +177,10 @@ export class StageTransitionResolver {
   constructor(private readonly registry: ModelRegistryService) {}
 
   @FieldResolver(() => ModelVersionType)
-  async version(@Root() { row }: StageTransitionType, @Ctx() context: RequestContext): Promise<ModelVersionType> {
+  async version(
+    @Root() { row }: StageTransitionType,
+    @Ctx() context: RequestContext,
+  ): Promise<ModelVersionType> {
     return new ModelVersionType(await versionLoader(context, this.registry).load(row.versionId));
   }
 

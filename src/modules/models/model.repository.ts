@@ -18,12 +18,17 @@ export class ModelRepository {
   }
 
   async byIds(ids: readonly string[]): Promise<Map<string, ModelRow>> {
-    const rows = await this.tx.createQueryBuilder(ModelRow, "model").where("model.id = ANY(:ids)", { ids }).getMany();
+    const rows = await this.tx
+      .createQueryBuilder(ModelRow, "model")
+      .where("model.id = ANY(:ids)", { ids })
+      .getMany();
     return new Map(rows.map((row) => [row.id, row]));
   }
 
   /** Does nothing when the name is taken. */
-  async insert(model: Pick<ModelRow, "id" | "name" | "kind" | "description" | "tags" | "createdBy">): Promise<boolean> {
+  async insert(
+    model: Pick<ModelRow, "id" | "name" | "kind" | "description" | "tags" | "createdBy">,
+  ): Promise<boolean> {
     const { raw } = await this.tx
       .createQueryBuilder()
       .insert()
@@ -53,6 +58,11 @@ export class ModelRepository {
       .orderBy("model.name")
       .limit(page.limit + 1)
       .getMany();
-    return toPage(rows, page, (row) => [row.name], () => count.getCount());
+    return toPage(
+      rows,
+      page,
+      (row) => [row.name],
+      () => count.getCount(),
+    );
   }
 }

@@ -98,7 +98,10 @@ export class ModelResolver {
   }
 
   @FieldResolver(() => ModelVersionConnection, { description: "Newest first." })
-  async versions(@Root() model: ModelType, @Args() args: VersionsArgs): Promise<Connection<ModelVersionType>> {
+  async versions(
+    @Root() model: ModelType,
+    @Args() args: VersionsArgs,
+  ): Promise<Connection<ModelVersionType>> {
     const request = toPageRequest(args, ["number"]);
     const page = await this.registry.listVersions(model.row, args.stage ?? undefined, request);
     return toConnection(page, (row) => new ModelVersionType(row));
@@ -107,7 +110,10 @@ export class ModelResolver {
   @FieldResolver(() => StageTransitionConnection, {
     description: "Every stage change ever made, newest first; never edited, never deleted.",
   })
-  async transitions(@Root() model: ModelType, @Args() args: PageArgs): Promise<Connection<StageTransitionType>> {
+  async transitions(
+    @Root() model: ModelType,
+    @Args() args: PageArgs,
+  ): Promise<Connection<StageTransitionType>> {
     const page = await this.lifecycle.history(model.row, toPageRequest(args, ["number"]));
     return toConnection(page, (row) => new StageTransitionType(row));
   }
@@ -127,7 +133,9 @@ export class ModelResolver {
     context: RequestContext,
   ): Promise<ModelVersionType | null> {
     const row = await context
-      .loader<string, ModelVersionRow | null>(`versionIn${stage}`, (ids) => this.registry.versionsInStage(ids, stage))
+      .loader<string, ModelVersionRow | null>(`versionIn${stage}`, (ids) =>
+        this.registry.versionsInStage(ids, stage),
+      )
       .load(model.row.id);
     return row && new ModelVersionType(row);
   }

@@ -188,7 +188,10 @@ export class StageTransitionType extends Node {
   @Field()
   actor: string;
 
-  @Field(() => String, { nullable: true, description: "Who approved it, where the model asks for four eyes." })
+  @Field(() => String, {
+    nullable: true,
+    description: "Who approved it, where the model asks for four eyes.",
+  })
   approvedBy: string | null;
 
   @Field(() => String, { nullable: true })
@@ -327,7 +330,8 @@ export class PromoteModelVersionInput {
 
   @Field(() => Int, {
     nullable: true,
-    description: "The number you believe is there now (0: none); another one there is CONFLICT, and nothing changes.",
+    description:
+      "The number you believe is there now (0: none); another one there is CONFLICT, and nothing changes.",
   })
   expectedCurrent?: number | null;
 

@@ -1,5 +1,10 @@
 import type { Database } from "../../ports/database.js";
-import type { InferenceRuntime, LoadedModel, ModelSignature, ModelSource } from "../../ports/inference-runtime.js";
+import type {
+  InferenceRuntime,
+  LoadedModel,
+  ModelSignature,
+  ModelSource,
+} from "../../ports/inference-runtime.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import { NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import { OUTBOX_CHANNEL } from "../operations/index.js";
@@ -29,6 +34,7 @@ export interface ServedVersion {
  */
 export class ServedVersions {
   private readonly byModel = new Map<string, Map<string, Promise<ServedVersion>>>();
+  private readonly modelNames = new Map<string, string>();
   private stopListening?: () => Promise<void>;
 
   constructor(
@@ -64,6 +70,11 @@ export class ServedVersions {
     return this.runtime.warm(await toModelSource(this.store, version));
   }
 
+  /** Name of a model that has been served, by the key of its source. */
+  modelOf(sourceKey: string): string {
+    return this.modelNames.get(sourceKey) ?? "unknown";
+  }
+
   forget(modelName: string): void {
     this.byModel.delete(modelName);
   }
@@ -83,11 +94,15 @@ export class ServedVersions {
         : await versions.inStage(model.id, wanted);
     if (!version) {
       const what = typeof wanted === "number" ? `version ${wanted}` : `version in ${wanted}`;
-      throw new NotFoundError(`input.version: model "${modelName}" has no ${what}`, { field: "input.version" });
+      throw new NotFoundError(`input.version: model "${modelName}" has no ${what}`, {
+        field: "input.version",
+      });
     }
     if (version.status !== "READY" || !version.signature) {
       throw new PreconditionFailedError(`version ${version.number} of "${modelName}" is ${version.status}`);
     }
-    return { model, version, signature: version.signature, source: await toModelSource(this.store, version) };
+    const source = await toModelSource(this.store, version);
+    this.modelNames.set(source.key, model.name);
+    return { model, version, signature: version.signature, source };
   }
 }

@@ -37,8 +37,8 @@ export class JobService {
   ) {}
 
   /** Makes the job known to this process. */
-  register(definition: JobDefinition<never>, hooks: JobHooks = {}): void {
-    this.definitions.set(definition.name, definition as unknown as JobDefinition);
+  register<P extends Record<string, unknown>>(definition: JobDefinition<P>, hooks: JobHooks = {}): void {
+    this.definitions.set(definition.name, definition);
     this.hooks.set(definition.name, hooks);
   }
 

@@ -7,7 +7,12 @@ import { Column, Entity, Index, PrimaryColumn } from "typeorm";
 @Entity("outbox_events")
 @Index("outbox_events_by_topic", ["topic", "transactionId", "id"])
 export class OutboxEvent {
-  @PrimaryColumn({ type: "bigint", generated: "identity", generatedIdentity: "ALWAYS" })
+  @PrimaryColumn({
+    type: "bigint",
+    generated: "identity",
+    generatedIdentity: "ALWAYS",
+    primaryKeyConstraintName: "outbox_events_pkey",
+  })
   id!: string;
 
   @Column({ name: "transaction_id", type: "bigint" })

@@ -9,6 +9,7 @@ export type RunStatus = "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELL
 /** One attempt to learn a model version. */
 @Entity("training_runs")
 @Index("training_runs_by_age", ["createdAt", "id"])
+@Index("training_runs_by_job", ["jobId"])
 export class TrainingRunRow {
   @PrimaryColumn({ type: "uuid", primaryKeyConstraintName: "training_runs_pkey" })
   id!: string;

@@ -5,7 +5,10 @@ import { OutboxRepository } from "../operations/index.js";
 import type { EventPosition } from "../operations/index.js";
 import { TrainingRunRow } from "./training-run.entity.js";
 
-type NewRun = Pick<TrainingRunRow, "id" | "modelId" | "curveId" | "jobId" | "spec" | "parameters" | "createdBy">;
+type NewRun = Pick<
+  TrainingRunRow,
+  "id" | "modelId" | "curveId" | "jobId" | "spec" | "parameters" | "createdBy"
+>;
 
 /** Training runs, each change with its event. */
 export class TrainingRunRepository {
@@ -36,13 +39,19 @@ export class TrainingRunRepository {
     const query = this.tx.createQueryBuilder(TrainingRunRow, "run");
     if (modelId !== undefined) query.where("run.modelId = :modelId", { modelId });
     const count = query.clone();
-    if (page.after) query.andWhere("(run.createdAt, run.id) < (:at, :id)", { at: page.after[0], id: page.after[1] });
+    if (page.after)
+      query.andWhere("(run.createdAt, run.id) < (:at, :id)", { at: page.after[0], id: page.after[1] });
     const rows = await query
       .orderBy("run.createdAt", "DESC")
       .addOrderBy("run.id", "DESC")
       .limit(page.limit + 1)
       .getMany();
-    return toPage(rows, page, (row) => [row.createdAt.toISOString(), row.id], () => count.getCount());
+    return toPage(
+      rows,
+      page,
+      (row) => [row.createdAt.toISOString(), row.id],
+      () => count.getCount(),
+    );
   }
 
   /** Writes the changes and appends the event that tells of them. */

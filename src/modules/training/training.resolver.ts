@@ -91,7 +91,10 @@ export class TrainingResolver {
   }
 
   @FieldResolver(() => ModelVersionType, { nullable: true })
-  async version(@Root() { row }: TrainingRunType, @Ctx() context: RequestContext): Promise<ModelVersionType | null> {
+  async version(
+    @Root() { row }: TrainingRunType,
+    @Ctx() context: RequestContext,
+  ): Promise<ModelVersionType | null> {
     if (row.versionId === null) return null;
     return new ModelVersionType(await versionLoader(context, this.registry).load(row.versionId));
   }
@@ -114,7 +117,8 @@ export class TrainingResolver {
   @Authorized("training:read")
   @Subscription(() => TrainingEvent, {
     description: "after: the last event's cursor; what was missed since is replayed first, in order.",
-    subscribe: ({ args, context }: { args: TrainingEventArgs; context: RequestContext }) => subscribe(args, context),
+    subscribe: ({ args, context }: { args: TrainingEventArgs; context: RequestContext }) =>
+      subscribe(args, context),
   })
   async trainingEvents(
     @Root() { position, at, payload }: StoredEvent,
@@ -132,7 +136,10 @@ export class VersionTrainingResolver {
   constructor(private readonly training: TrainingService) {}
 
   @FieldResolver(() => TrainingRunType, { nullable: true })
-  async trainingRun(@Root() { row }: ModelVersionType, @Ctx() context: RequestContext): Promise<TrainingRunType | null> {
+  async trainingRun(
+    @Root() { row }: ModelVersionType,
+    @Ctx() context: RequestContext,
+  ): Promise<TrainingRunType | null> {
     if (row.trainingRunId === null) return null;
     return new TrainingRunType(await runLoader(context, this.training).load(row.trainingRunId));
   }
@@ -142,7 +149,10 @@ function runLoader(context: RequestContext, training: TrainingService) {
   return context.loader<string, TrainingRunRow>("trainingRun", (ids) => training.byIds(ids));
 }
 
-function subscribe({ run, model, after }: TrainingEventArgs, { feed }: RequestContext): Promise<AsyncIterable<unknown>> {
+function subscribe(
+  { run, model, after }: TrainingEventArgs,
+  { feed }: RequestContext,
+): Promise<AsyncIterable<unknown>> {
   const subject = {
     run: run == null ? undefined : requireNodeOfType(run, "TrainingRun", "run"),
     model: model ?? undefined,

@@ -11,7 +11,12 @@ import type { ModelRegistryService, ModelRow } from "../models/index.js";
 import { onceOnly, toEventCursor } from "../operations/index.js";
 import type { JobHooks, JobRow, JobRun, JobService } from "../operations/index.js";
 import { curveHistoryDigest } from "./forecasting/curve-history-digest.rules.js";
-import type { CurveHistory, ForecasterType, TrainedForecaster, TrainingSpec } from "./forecasting/forecaster.types.js";
+import type {
+  CurveHistory,
+  ForecasterType,
+  TrainedForecaster,
+  TrainingSpec,
+} from "./forecasting/forecaster.types.js";
 import { trainInThread } from "./forecasting/train-in-thread.js";
 import { checkTrainingSpec } from "./forecasting/training-spec.rules.js";
 import { trainForecasterJob } from "./training.jobs.js";
@@ -75,7 +80,11 @@ export class TrainingService {
     spec: TrainingSpec,
     caller: Caller,
   ): Promise<{ run: string; cursor: string }> {
-    const { model } = await this.registry.ensureModel(tx, { name: modelName, kind: "CURVE_FORECASTER" }, caller.subject);
+    const { model } = await this.registry.ensureModel(
+      tx,
+      { name: modelName, kind: "CURVE_FORECASTER" },
+      caller.subject,
+    );
     if (model.kind !== "CURVE_FORECASTER") {
       throw InvalidInputError.at("input.model", `"${model.name}" is a ${model.kind}, not a CURVE_FORECASTER`);
     }
@@ -111,12 +120,20 @@ export class TrainingService {
     if (!curve || curve instanceof Error || !model || model instanceof Error) {
       throw new UnrecoverableJobError("its curve or model is gone");
     }
-    const history = await this.curves.history(curve, { knownAt: run.createdAt });
-    await this.advance(run, model, job, { status: "RUNNING", startedAt: new Date(), dataSha256: curveHistoryDigest(history) }, "started");
+    // Its clock has milliseconds, the recordings' microseconds: the next millisecond misses none before it.
+    const history = await this.curves.history(curve, { knownAt: new Date(run.createdAt.getTime() + 1) });
+    await this.advance(
+      run,
+      model,
+      job,
+      { status: "RUNNING", startedAt: new Date(), dataSha256: curveHistoryDigest(history) },
+      "started",
+    );
     const trained = await this.train(run, model, history, job);
     const sha256 = createHash("sha256").update(trained.artifact).digest("hex");
     const validation = await this.registry.storeTrained(trained.artifact, sha256);
-    if (!validation.ok) throw new UnrecoverableJobError(`the trained artifact is not valid: ${validation.rejection}`);
+    if (!validation.ok)
+      throw new UnrecoverableJobError(`the trained artifact is not valid: ${validation.rejection}`);
     const version = await this.database.transaction(async (tx) => {
       await this.jobs.assertHeld(tx, job);
       const published = await this.registry.publish(tx, {
@@ -193,7 +210,12 @@ export class TrainingService {
 
   /** Keeps the run in step with its job where that ends early or starts again. */
   jobHooks(): JobHooks {
-    const follow = async (tx: Transaction, job: JobRow, changes: Partial<TrainingRunRow>, message: string) => {
+    const follow = async (
+      tx: Transaction,
+      job: JobRow,
+      changes: Partial<TrainingRunRow>,
+      message: string,
+    ) => {
       const runs = new TrainingRunRepository(tx);
       const run = await runs.findByJob(job.id);
       const [model] = run ? await this.registry.modelsByIds([run.modelId]) : [];
@@ -205,10 +227,21 @@ export class TrainingService {
         const error = status === "CANCELLED" ? null : job.error;
         const message = error ?? "cancelled";
         const model = await follow(tx, job, { status, error, finishedAt: new Date() }, message);
-        reportTrainingEnd({ run: String(job.payload.run), model: model?.name ?? "", status, reason: message });
+        reportTrainingEnd({
+          run: String(job.payload.run),
+          model: model?.name ?? "",
+          status,
+          reason: message,
+        });
       },
       restarted: async (tx, job) => {
-        const fresh = { status: "QUEUED", progress: 0, error: null, startedAt: null, finishedAt: null } as const;
+        const fresh = {
+          status: "QUEUED",
+          progress: 0,
+          error: null,
+          startedAt: null,
+          finishedAt: null,
+        } as const;
         await follow(tx, job, fresh, "queued again");
       },
     };
@@ -263,5 +296,8 @@ function toSpec(request: TrainingRequest): TrainingSpec {
 function toParameters(spec: TrainingSpec): { name: string; value: string }[] {
   return Object.entries(spec)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ({ name, value: typeof value === "object" ? JSON.stringify(value) : String(value) }));
+    .map(([name, value]) => ({
+      name,
+      value: typeof value === "object" ? JSON.stringify(value) : String(value),
+    }));
 }

@@ -1,6 +1,14 @@
 import { Field, Float, ID, InputType, Int, ObjectType, registerEnumType } from "type-graphql";
 import { toNodeId } from "../../shared/node-id.js";
-import { DateScalar, DateTimeScalar, JsonScalar, Metric, Node, Parameter, connectionType } from "../graph/index.js";
+import {
+  DateScalar,
+  DateTimeScalar,
+  JsonScalar,
+  Metric,
+  Node,
+  Parameter,
+  connectionType,
+} from "../graph/index.js";
 import { FORECASTER_TYPES } from "./forecasting/forecaster.types.js";
 import type { ForecasterType } from "./forecasting/forecaster.types.js";
 import type { RunStatus, TrainingRunRow } from "./training-run.entity.js";
@@ -34,7 +42,8 @@ export class BacktestScore {
 
   @Field(() => Float, {
     nullable: true,
-    description: "RMSE over the random walk's on the same forecasts: below 1 is better; null where that is 0.",
+    description:
+      "RMSE over the random walk's on the same forecasts: below 1 is better; null where that is 0.",
   })
   relativeToRandomWalk!: number | null;
 
@@ -153,7 +162,11 @@ export class StartTrainingInput {
   })
   refitEvery?: number | null;
 
-  @Field(() => Float, { nullable: true, defaultValue: 0.9, description: "Coverage of the prediction intervals." })
+  @Field(() => Float, {
+    nullable: true,
+    defaultValue: 0.9,
+    description: "Coverage of the prediction intervals.",
+  })
   coverage?: number | null;
 
   @Field(() => JsonScalar, {

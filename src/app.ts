@@ -1,0 +1,234 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
+import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
+import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
+import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
+import { migrations } from "../migrations/index.js";
+import type { Config } from "./config/config.js";
+import { buildGraph } from "./gateway/build-schema.js";
+import { createGateway } from "./gateway/server.js";
+import type { Gateway } from "./gateway/server.js";
+import { createCurvesModule, curveEntities } from "./modules/curves/index.js";
+import { NodeResolver } from "./modules/graph/index.js";
+import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
+import { createModelsModule, modelEntities } from "./modules/models/index.js";
+import type { ModelsModule } from "./modules/models/index.js";
+import { createOperationsModule, operationsEntities } from "./modules/operations/index.js";
+import type { OperationsModule } from "./modules/operations/index.js";
+import { createPredictionsModule, predictionEntities } from "./modules/predictions/index.js";
+import { SampleLoader } from "./modules/samples/index.js";
+import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
+import type { TrainingModule } from "./modules/training/index.js";
+import type { Database } from "./ports/database.js";
+import type { JobQueue } from "./ports/job-queue.js";
+import type { ObjectStore } from "./ports/object-store.js";
+import { collectGauges } from "./telemetry/collect-gauges.js";
+import { logEventsTo, reportInference } from "./telemetry/events.js";
+import { createLogger } from "./telemetry/logger.js";
+import type { Logger } from "./telemetry/logger.js";
+import { startTracing } from "./telemetry/tracing.js";
+
+export const entities = [
+  ...operationsEntities,
+  ...curveEntities,
+  ...modelEntities,
+  ...trainingEntities,
+  ...predictionEntities,
+];
+
+/** The assembled platform, before it listens or works. */
+export interface App {
+  config: Config;
+  logger: Logger;
+  database: Database;
+  queue: JobQueue;
+  store: ObjectStore;
+  operations: OperationsModule;
+  models: ModelsModule;
+  training: TrainingModule;
+  samples: SampleLoader;
+  gateway: Gateway;
+  /** Set once requests may come, unset while draining. */
+  setReady(ready: boolean): void;
+  close(): Promise<void>;
+}
+
+const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
+const METRICS_EVERY_MS = 5_000;
+
+/** The composition root: one place that knows every constructor. */
+export async function createApp(config: Config): Promise<App> {
+  const logger = createLogger(config.logLevel);
+  logEventsTo(logger);
+  const tracing = startTracing(config.otlpEndpoint);
+  const { database, queue, store } = await openEngines(config, logger);
+  const runtime = createOnnxInferenceRuntime({
+    workers: config.inference.workers,
+    cacheBytes: config.inference.cacheBytes,
+    queueLimit: config.inference.queueLimit,
+    maxBatch: config.inference.maxBatchRows,
+    validation: {
+      timeoutMs: config.inference.validationTimeoutMs,
+      memoryBytes: config.inference.validationMemoryBytes,
+    },
+    onRun: (run) => reportInference(run, models.served.modelOf(run.key)),
+  });
+
+  const operations = createOperationsModule(database, queue, logger);
+  const curves = createCurvesModule(database);
+  const linkKey = await readLinkKey(config);
+  const { artifactMaxBytes: maxArtifactBytes } = config;
+  const models = createModelsModule({
+    database,
+    store,
+    runtime,
+    operations,
+    curves,
+    linkKey,
+    maxArtifactBytes,
+  });
+  const training = createTrainingModule(database, operations, models, curves);
+  const predictions = createPredictionsModule({
+    database,
+    runtime,
+    models,
+    curves,
+    logger,
+    tensorLimits: { elements: config.inference.maxElements, rows: config.inference.maxRows },
+    logValueBytes: config.predictionLogValueBytes,
+  });
+  const samples = new SampleLoader(
+    curves.curves,
+    training.training,
+    models.registry,
+    models.lifecycle,
+    logger,
+    SAMPLES_FOLDER,
+  );
+  const nodeSources = [
+    operations.nodeSource,
+    curves.nodeSource,
+    ...models.nodeSources,
+    training.nodeSource,
+    ...predictions.nodeSources,
+  ];
+  const schema = await buildGraph(
+    [
+      new IdentityResolver(),
+      new NodeResolver(nodeSources),
+      curves.resolver,
+      ...models.resolvers,
+      ...predictions.resolvers,
+      ...training.resolvers,
+      operations.resolver,
+    ],
+    { traced: config.otlpEndpoint !== undefined },
+  );
+
+  let ready = false;
+  const gateway = await createGateway({
+    schema,
+    authenticator: new Authenticator(config.auth),
+    feed: operations.feed,
+    models,
+    health: () => ({
+      ready,
+      checks: { database: () => database.check(), queue: () => queue.check(), objects: () => store.check() },
+      details: { samples: samples.state, tier: config.databaseDsn === undefined ? "embedded" : "service" },
+    }),
+    policy: config.http,
+    publicUrl: config.http.publicUrl,
+    explorer: config.explorer,
+    maxBodyBytes: config.http.maxBodyBytes,
+  });
+  await operations.feed.start();
+  await models.served.start();
+  const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
+
+  return {
+    config,
+    logger,
+    database,
+    queue,
+    store,
+    operations,
+    models,
+    training,
+    samples,
+    gateway,
+    setReady: (value) => {
+      ready = value;
+    },
+    close: async () => {
+      ready = false;
+      stopMetrics();
+      await operations.feed.close();
+      await gateway.close();
+      await predictions.log.close();
+      await models.served.close();
+      await queue.close();
+      await runtime.close();
+      await store.close();
+      await database.close();
+      await tracing.close();
+    },
+  };
+}
+
+interface Engines {
+  database: Database;
+  queue: JobQueue;
+  store: ObjectStore;
+}
+
+/** The engines of the tier that is configured, port by port. */
+async function openEngines(config: Config, logger: Logger): Promise<Engines> {
+  const onQueueError = (err: Error, { queue }: { queue?: string }) =>
+    logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error");
+  const objects = () => FolderObjectStore.open(join(config.dataDir, "objects"));
+  if (config.databaseDsn === undefined) {
+    const database = await openEmbeddedDatabase({
+      dataDir: join(config.dataDir, "database"),
+      entities,
+      migrations,
+      log: logger,
+      onCrash: (err) => {
+        logger.error(
+          { event: "database.crashed", err },
+          "the embedded database ended; the process must start anew",
+        );
+        process.exit(70);
+      },
+    });
+    const transport =
+      config.redisUrl === undefined
+        ? ({ kind: "postgres", connection: database.connection } as const)
+        : ({ kind: "redis", url: config.redisUrl } as const);
+    const queue = await createBullmqJobQueue({ transport, onError: onQueueError });
+    return { database, queue, store: await objects() };
+  }
+  const { openPostgresDatabase } = await import("./adapters/service/postgres-database.js");
+  const database = await openPostgresDatabase({ dsn: config.databaseDsn, entities, migrations, log: logger });
+  const transport =
+    config.redisUrl === undefined
+      ? ({ kind: "postgres", connection: { connectionString: config.databaseDsn } } as const)
+      : ({ kind: "redis", url: config.redisUrl } as const);
+  return {
+    database,
+    queue: await createBullmqJobQueue({ transport, onError: onQueueError }),
+    store: await objects(),
+  };
+}
+
+/** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
+async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
+  if (auth.jwtSecret !== undefined) {
+    return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
+  }
+  const file = join(dataDir, "artifact-links.key");
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(file, randomBytes(32), { flag: "wx", mode: 0o600 }).catch(() => undefined);
+  return readFile(file);
+}

@@ -1,0 +1,60 @@
+import { ApolloServer } from "@apollo/server";
+import type { ApolloServerPlugin } from "@apollo/server";
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginInlineTraceDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from "@apollo/server/plugin/disabled";
+import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
+import type { GraphQLSchema } from "graphql";
+import type { RequestContext } from "../modules/identity/index.js";
+import { formatError } from "./format-error.js";
+import { nameFieldsOfVariables } from "./input-path.js";
+
+/** Apollo Server over the graph, with what it does not need switched off. */
+export function createApollo(
+  schema: GraphQLSchema,
+  options: { explorer: boolean },
+): ApolloServer<RequestContext> {
+  return new ApolloServer<RequestContext>({
+    schema,
+    introspection: options.explorer,
+    nodeEnv: "production",
+    formatError,
+    includeStacktraceInErrorResponses: false,
+    hideSchemaDetailsFromClientErrors: !options.explorer,
+    persistedQueries: false,
+    allowBatchedHttpRequests: false,
+    csrfPrevention: true,
+    stopOnTerminationSignals: false,
+    plugins: [
+      options.explorer
+        ? ApolloServerPluginLandingPageLocalDefault({ embed: true, footer: false })
+        : ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginCacheControlDisabled(),
+      ApolloServerPluginInlineTraceDisabled(),
+      ApolloServerPluginSchemaReportingDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      operationDetails(schema),
+    ],
+  });
+}
+
+/** Tells the request what operation it is, and coercion errors which field they concern. */
+function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
+  return {
+    requestDidStart: () =>
+      Promise.resolve({
+        didResolveOperation: ({ operation, contextValue }) => {
+          contextValue.operationType = operation?.operation;
+          return Promise.resolve();
+        },
+        didEncounterErrors: ({ errors, document, request }) => {
+          if (document) nameFieldsOfVariables(errors, schema, document, request.variables ?? {});
+          return Promise.resolve();
+        },
+      }),
+  };
+}

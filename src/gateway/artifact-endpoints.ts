@@ -1,0 +1,77 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ArtifactLinks, ModelRegistryService } from "../modules/models/index.js";
+import { NotFoundError } from "../shared/errors.js";
+
+interface LinkQuery {
+  expires?: string;
+  signature?: string;
+}
+
+/** Where artifacts are uploaded to and downloaded from, by signed links only. */
+export function serveArtifacts(
+  fastify: FastifyInstance,
+  registry: ModelRegistryService,
+  links: ArtifactLinks,
+): void {
+  void fastify.register((scope, _options, done) => {
+    scope.removeAllContentTypeParsers();
+    // The body stays a stream: an artifact may be larger than memory.
+    scope.addContentTypeParser("*", (_request, _payload, parsed) => parsed(null));
+    scope.put<{ Params: { version: string; file: string }; Querystring: LinkQuery }>(
+      "/artifacts/uploads/:version/:file",
+      { bodyLimit: Number.MAX_SAFE_INTEGER },
+      async (request, reply) => {
+        links.verify("PUT", pathOf(request), request.query);
+        await registry.receive(request.params.version, request.params.file, request.raw);
+        return reply.code(204).send();
+      },
+    );
+    scope.get<{ Params: { sha256: string; file: string }; Querystring: LinkQuery }>(
+      "/artifacts/:sha256/:file",
+      async (request, reply) => {
+        links.verify("GET", pathOf(request), request.query);
+        return download(registry, request.params.sha256, request.params.file, request.headers.range, reply);
+      },
+    );
+    done();
+  });
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split("?", 1)[0]!;
+}
+
+async function download(
+  registry: ModelRegistryService,
+  sha256: string,
+  file: string,
+  rangeHeader: string | undefined,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const size = await registry.size(sha256);
+  if (size === undefined) throw new NotFoundError("no such artifact");
+  const range = parseRange(rangeHeader, size);
+  if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${size}`).send();
+  const content = await registry.read(sha256, range);
+  void reply
+    .header("content-type", "application/octet-stream")
+    .header("content-disposition", `attachment; filename="${file}"`)
+    .header("accept-ranges", "bytes")
+    .header("etag", `"${sha256}"`)
+    .header("content-length", range ? range.end - range.start + 1 : size);
+  if (range) void reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${size}`);
+  return reply.send(content);
+}
+
+/** One range of bytes (RFC 9110); several, or another unit, are answered with the whole. */
+function parseRange(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | "unsatisfiable" | undefined {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? "");
+  if (!match || (match[1] === "" && match[2] === "")) return undefined;
+  const [first, last] = [match[1] ?? "", match[2] ?? ""];
+  const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);
+  const end = first === "" || last === "" ? size - 1 : Math.min(Number(last), size - 1);
+  return start > end || start >= size ? "unsatisfiable" : { start, end };
+}

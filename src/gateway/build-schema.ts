@@ -1,0 +1,28 @@
+import type { GraphQLSchema } from "graphql";
+import { buildSchema } from "type-graphql";
+import type { ClassType } from "type-graphql";
+import { DateTimeScalar, JsonScalar } from "../modules/graph/index.js";
+import { checkAuthorization } from "./authorization.js";
+import { traceRootFields } from "./trace-root-fields.js";
+
+/** The one graph, out of the resolvers of all modules. */
+export function buildGraph(
+  resolvers: readonly object[],
+  options: { traced: boolean },
+): Promise<GraphQLSchema> {
+  const instances = new Map(resolvers.map((resolver) => [resolver.constructor, resolver]));
+  const [first, ...others] = resolvers.map((resolver) => resolver.constructor as ClassType);
+  if (!first) throw new Error("a graph needs at least one resolver");
+  return buildSchema({
+    resolvers: [first, ...others],
+    container: { get: (resolver) => instances.get(resolver) },
+    authChecker: checkAuthorization,
+    scalarsMap: [
+      { type: Date, scalar: DateTimeScalar },
+      { type: Object, scalar: JsonScalar },
+    ],
+    // Input is checked by the services' own rules, which name field and rule.
+    validate: false,
+    globalMiddlewares: options.traced ? [traceRootFields] : [],
+  });
+}

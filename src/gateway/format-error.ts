@@ -1,0 +1,43 @@
+import { randomUUID } from "node:crypto";
+import { unwrapResolverError } from "@apollo/server/errors";
+import { GraphQLError } from "graphql";
+import type { GraphQLFormattedError } from "graphql";
+import { reportOperationError } from "../telemetry/events.js";
+import { PlatformError } from "../shared/errors.js";
+import { fieldOfNode } from "./input-path.js";
+
+/** Translates a failure for clients, once, whichever door it leaves by. */
+export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
+  const cause = unwrapResolverError(error);
+  const { locations, path } = formatted;
+  const place = { ...(locations ? { locations } : {}), ...(path ? { path } : {}) };
+  if (cause instanceof PlatformError) {
+    reportOperationError({ code: cause.code });
+    return {
+      message: cause.message,
+      ...place,
+      extensions: { code: cause.code, ...fieldExtension(cause.field) },
+    };
+  }
+  if (cause instanceof GraphQLError && isClientFault(cause)) {
+    reportOperationError({ code: "INVALID_INPUT" });
+    const field = (cause.extensions.field as string | undefined) ?? fieldOfNode(cause);
+    return {
+      message: cause.message,
+      ...place,
+      extensions: { code: "INVALID_INPUT", ...fieldExtension(field) },
+    };
+  }
+  const errorId = randomUUID();
+  reportOperationError({ code: "INTERNAL", errorId, err: cause });
+  return { message: `internal error ${errorId}`, ...place, extensions: { code: "INTERNAL", errorId } };
+}
+
+/** Errors of the GraphQL engine itself: parsing, validation, coercion. A resolver's failure has an original error. */
+function isClientFault(error: GraphQLError): boolean {
+  return error.originalError === undefined || error.originalError instanceof GraphQLError;
+}
+
+function fieldExtension(field: string | undefined): { field?: string } {
+  return field === undefined ? {} : { field };
+}

@@ -1,0 +1,171 @@
+import { randomUUID } from "node:crypto";
+import fastifyApollo, { fastifyApolloDrainPlugin } from "@as-integrations/fastify";
+import Fastify from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { GraphQLSchema } from "graphql";
+import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
+import type { ModelsModule } from "../modules/models/index.js";
+import { InvalidInputError, PlatformError, TooLargeError } from "../shared/errors.js";
+import { logScope } from "../telemetry/logger.js";
+import { metricsRegistry, requestDuration } from "../telemetry/metrics.js";
+import { SpanKind, inRemoteSpan } from "../telemetry/tracing.js";
+import { createApollo } from "./apollo.js";
+import { serveArtifacts } from "./artifact-endpoints.js";
+import { serveExplorer } from "./explorer.js";
+import { formatError } from "./format-error.js";
+import { serveHealth } from "./health-endpoints.js";
+import type { HealthReport } from "./health-endpoints.js";
+import { assertTrustedOrigin } from "./origin-guard.js";
+import type { OriginPolicy } from "./origin-guard.js";
+import { RequestContexts } from "./request-contexts.js";
+import { serveSubscriptions } from "./subscriptions.js";
+
+export interface GatewayOptions {
+  schema: GraphQLSchema;
+  authenticator: Authenticator;
+  feed: EventSource;
+  models: ModelsModule;
+  health: () => HealthReport;
+  policy: OriginPolicy;
+  publicUrl?: string;
+  explorer: boolean;
+  maxBodyBytes: number;
+}
+
+export interface Gateway {
+  /** @returns the address that was taken */
+  listen(host: string, port: number): Promise<{ url: string; port: number }>;
+  /** Ends sockets, waits for requests under way, then stops listening. */
+  close(): Promise<void>;
+}
+
+const HEALTH_PATHS = /^\/(health(\/|$)|metrics$)/;
+const HEADERS_TIMEOUT_MS = 10_000;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    graphContext?: RequestContext;
+  }
+}
+
+/** The HTTP door: GraphQL, subscriptions, artifacts, health, metrics and the explorer. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const fastify = createFastify(options);
+  const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl);
+  const apollo = createApollo(options.schema, { explorer: options.explorer });
+  apollo.addPlugin(fastifyApolloDrainPlugin(fastify));
+  await apollo.start();
+  await fastify.register(fastifyApollo(apollo), {
+    path: "/graphql",
+    context: async (request: FastifyRequest, reply: FastifyReply) =>
+      (request.graphContext = await contexts.ofHttp(request.raw, reply.raw, request.id)),
+  });
+  serveHealth(fastify, options.health, metricsRegistry);
+  serveArtifacts(fastify, options.models.registry, options.models.links);
+  if (options.explorer) serveExplorer(fastify);
+  const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, options.policy);
+  return {
+    listen: async (host, port) => {
+      await fastify.listen({ host, port });
+      const { port: taken } = fastify.server.address() as { port: number };
+      const name = host.includes(":") ? `[${host}]` : host;
+      return { url: `http://${name}:${taken}`, port: taken };
+    },
+    close: async () => {
+      await subscriptions.close();
+      await apollo.stop();
+      await fastify.close();
+    },
+  };
+}
+
+function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstance {
+  const fastify = Fastify({
+    logger: false,
+    bodyLimit: maxBodyBytes,
+    genReqId: () => randomUUID(),
+    forceCloseConnections: "idle",
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+  fastify.addHook("onRequest", (request, reply, done) => {
+    void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
+    if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);
+    logScope.run(
+      { requestId: request.id },
+      () =>
+        void inRemoteSpan(
+          request.headers,
+          `${request.method} ${request.routeOptions.url ?? "unknown"}`,
+          {},
+          () => ended(reply, done),
+          SpanKind.SERVER,
+        ),
+    );
+  });
+  fastify.addHook("onResponse", (request, reply, done) => {
+    requestDuration.observe(
+      {
+        route: request.routeOptions.url ?? "unknown",
+        operation_type: request.graphContext?.operationType ?? "none",
+        status: String(reply.statusCode),
+      },
+      reply.elapsedTime / 1000,
+    );
+    done();
+  });
+  fastify.setErrorHandler((error: FastifyError | PlatformError, _request, reply) =>
+    answerError(error, reply, maxBodyBytes),
+  );
+  fastify.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({
+      errors: [
+        {
+          message: `nothing at ${request.method} ${request.url.split("?", 1)[0]}`,
+          extensions: { code: "NOT_FOUND" },
+        },
+      ],
+    }),
+  );
+  return fastify;
+}
+
+/** Goes on with the request, and resolves when its answer has been sent. */
+function ended(reply: FastifyReply, done: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    reply.raw.once("close", resolve);
+    done();
+  });
+}
+
+const STATUS: Partial<Record<string, number>> = {
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  INVALID_INPUT: 400,
+  CONFLICT: 409,
+  PRECONDITION_FAILED: 412,
+  TOO_LARGE: 413,
+  OVERLOADED: 503,
+  UNAVAILABLE: 503,
+};
+
+/** Failures outside GraphQL execution, in the shape that GraphQL clients know. */
+function answerError(
+  error: FastifyError | PlatformError,
+  reply: FastifyReply,
+  maxBodyBytes: number,
+): FastifyReply {
+  const known = toPlatformError(error, maxBodyBytes);
+  const formatted = formatError({ message: error.message }, known);
+  const code = String(formatted.extensions?.code);
+  return reply.code(STATUS[code] ?? 500).send({ errors: [formatted] });
+}
+
+function toPlatformError(error: FastifyError | PlatformError, maxBodyBytes: number): Error {
+  if (error instanceof PlatformError) return error;
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE")
+    return new TooLargeError(`the body is larger than ${maxBodyBytes} bytes`);
+  if (error.statusCode !== undefined && error.statusCode < 500) return new InvalidInputError(error.message);
+  return error;
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import type { GraphQLError, GraphQLFormattedError, GraphQLSchema } from "graphql";
+import type { Context } from "graphql-ws";
+import { CloseCode } from "graphql-ws";
+import { useServer } from "graphql-ws/use/ws";
+import type { Extra } from "graphql-ws/use/ws";
+import { WebSocketServer } from "ws";
+import type { Identity } from "../modules/identity/index.js";
+import { UnauthenticatedError } from "../shared/errors.js";
+import { formatError } from "./format-error.js";
+import { assertTrustedOrigin } from "./origin-guard.js";
+import type { OriginPolicy } from "./origin-guard.js";
+import type { RequestContexts } from "./request-contexts.js";
+
+const INIT_TIMEOUT_MS = 3_000;
+const MAX_PAYLOAD_BYTES = 64 * 1024;
+
+interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
+  identity?: Identity;
+  /** Aborted when the socket closes. */
+  gone?: AbortController;
+  expiry?: NodeJS.Timeout;
+}
+
+type SocketContext = Context<{ authorization?: unknown } | undefined, SocketExtra>;
+
+export interface Subscriptions {
+  /** Ends every socket with "going away". */
+  close(): Promise<void>;
+}
+
+/** Serves graphql-transport-ws on /graphql of the HTTP server. */
+export function serveSubscriptions(
+  server: Server,
+  schema: GraphQLSchema,
+  contexts: RequestContexts,
+  policy: OriginPolicy,
+): Subscriptions {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
+  const graph = useServer<{ authorization?: unknown } | undefined, SocketExtra>(
+    {
+      schema,
+      connectionInitWaitTimeout: INIT_TIMEOUT_MS,
+      onConnect: (socket) => admit(socket, contexts),
+      onDisconnect: ({ extra }) => {
+        clearTimeout(extra.expiry);
+        extra.gone?.abort();
+      },
+      context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.gone!.signal),
+      onError: (_socket, _id, _payload, errors) => errors.map(translate),
+      onNext: (_socket, _id, _payload, _args, result) =>
+        result.errors ? { ...result, errors: result.errors.map(translate) } : undefined,
+    },
+    sockets,
+  );
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    if (path !== "/graphql") return refuse(socket, "404 Not Found");
+    try {
+      assertTrustedOrigin(request, policy);
+    } catch {
+      return refuse(socket, "403 Forbidden");
+    }
+    sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit("connection", opened, request));
+  });
+  return { close: async () => graph.dispose() };
+}
+
+async function admit(
+  { connectionParams, extra }: SocketContext,
+  contexts: RequestContexts,
+): Promise<boolean> {
+  const parameters = connectionParams ?? {};
+  const { authorization } = parameters;
+  try {
+    const identity = await contexts.identify(
+      extra.request,
+      typeof authorization === "string" ? authorization : extra.request.headers.authorization,
+    );
+    extra.identity = identity;
+  } catch (error) {
+    if (error instanceof UnauthenticatedError) return false;
+    throw error;
+  }
+  extra.gone = new AbortController();
+  const { expiresAt } = extra.identity;
+  if (expiresAt) {
+    const left = Math.min(expiresAt.getTime() - Date.now(), 2 ** 31 - 1);
+    extra.expiry = setTimeout(() => extra.socket.close(CloseCode.Forbidden, "the token has expired"), left);
+  }
+  return true;
+}
+
+function translate(error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError {
+  const formatted = "toJSON" in error ? error.toJSON() : error;
+  return formatError(formatted, error);
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,71 @@
+import type { Database } from "../../ports/database.js";
+import type { InferenceRuntime } from "../../ports/inference-runtime.js";
+import type { Logger } from "../../telemetry/logger.js";
+import type { CurvesModule } from "../curves/index.js";
+import type { NodeSource } from "../graph/index.js";
+import type { ModelsModule } from "../models/index.js";
+import { ForecastService } from "./forecast.service.js";
+import { InferenceLog } from "./inference-log.js";
+import { InferenceRecord } from "./inference-record.entity.js";
+import { ForecastResolver, PredictionResolver } from "./prediction.resolver.js";
+import { PredictionService } from "./prediction.service.js";
+import { CurveForecastType, PredictionType } from "./prediction.types.js";
+import type { TensorLimits } from "./tensor-shape.rules.js";
+
+export const predictionEntities = [InferenceRecord];
+
+export interface PredictionsModule {
+  predictions: PredictionService;
+  forecasts: ForecastService;
+  log: InferenceLog;
+  resolvers: object[];
+  nodeSources: NodeSource[];
+}
+
+export interface PredictionsModuleOptions {
+  database: Database;
+  runtime: InferenceRuntime;
+  models: ModelsModule;
+  curves: CurvesModule;
+  logger: Logger;
+  tensorLimits: TensorLimits;
+  /** Inputs and outputs beyond this size are not kept with a prediction. */
+  logValueBytes: number;
+}
+
+export function createPredictionsModule(options: PredictionsModuleOptions): PredictionsModule {
+  const { database, runtime, models, curves } = options;
+  const log = new InferenceLog(database, options.logger, options.logValueBytes);
+  const predictions = new PredictionService(models.served, runtime, log, options.tensorLimits);
+  const forecasts = new ForecastService(curves.curves, models.served, runtime, log);
+  return {
+    predictions,
+    forecasts,
+    log,
+    resolvers: [
+      new PredictionResolver(predictions, models.registry),
+      new ForecastResolver(forecasts, models.registry, curves.curves),
+    ],
+    nodeSources: [
+      {
+        type: "Prediction",
+        permission: "model:predict",
+        find: async (id) => {
+          const value = await predictions.find(id);
+          return value && new PredictionType(value);
+        },
+      },
+      {
+        type: "CurveForecast",
+        permission: "curve:forecast",
+        find: async (id) => {
+          const value = await forecasts.find(id);
+          return value && new CurveForecastType(value);
+        },
+      },
+    ],
+  };
+}
+
+export { ForecastService } from "./forecast.service.js";
+export { PredictionService } from "./prediction.service.js";

@@ -1,0 +1,68 @@
+import { Arg, Authorized, Ctx, FieldResolver, Query, Resolver, Root } from "type-graphql";
+import { CurveService, CurveType } from "../curves/index.js";
+import type { CurveRow } from "../curves/index.js";
+import { RequestContext } from "../identity/index.js";
+import { ModelRegistryService, ModelVersionType, versionLoader } from "../models/index.js";
+import { ForecastService } from "./forecast.service.js";
+import { PredictionService } from "./prediction.service.js";
+import { CurveForecastType, ForecastInput, PredictInput, PredictionType } from "./prediction.types.js";
+
+@Resolver(() => PredictionType)
+export class PredictionResolver {
+  constructor(
+    private readonly predictions: PredictionService,
+    private readonly registry: ModelRegistryService,
+  ) {}
+
+  @Authorized("model:predict")
+  @Query(() => PredictionType, { nullable: true, description: "Runs a model on the tensors given." })
+  async predict(
+    @Arg("input") input: PredictInput,
+    @Ctx() { caller, signal }: RequestContext,
+  ): Promise<PredictionType> {
+    return new PredictionType(await this.predictions.predict(input, caller, signal));
+  }
+
+  @FieldResolver(() => ModelVersionType)
+  async version(
+    @Root() prediction: PredictionType,
+    @Ctx() context: RequestContext,
+  ): Promise<ModelVersionType> {
+    return new ModelVersionType(await versionLoader(context, this.registry).load(prediction.versionId));
+  }
+}
+
+@Resolver(() => CurveForecastType)
+export class ForecastResolver {
+  constructor(
+    private readonly forecasts: ForecastService,
+    private readonly registry: ModelRegistryService,
+    private readonly curveService: CurveService,
+  ) {}
+
+  @Authorized("curve:forecast")
+  @Query(() => CurveForecastType, {
+    nullable: true,
+    description: "Forecasts a curve, with calibrated intervals.",
+  })
+  async forecast(
+    @Arg("input") input: ForecastInput,
+    @Ctx() { caller, signal }: RequestContext,
+  ): Promise<CurveForecastType> {
+    return new CurveForecastType(await this.forecasts.forecast(input, caller, signal));
+  }
+
+  @FieldResolver(() => CurveType)
+  async curve(@Root() forecast: CurveForecastType, @Ctx() context: RequestContext): Promise<CurveType> {
+    const curves = context.loader<string, CurveRow>("curve", (ids) => this.curveService.byIds(ids));
+    return new CurveType(await curves.load(forecast.curveId));
+  }
+
+  @FieldResolver(() => ModelVersionType)
+  async version(
+    @Root() forecast: CurveForecastType,
+    @Ctx() context: RequestContext,
+  ): Promise<ModelVersionType> {
+    return new ModelVersionType(await versionLoader(context, this.registry).load(forecast.versionId));
+  }
+}

@@ -1,0 +1,12 @@
+import { validateModelVersionJob } from "../src/modules/models/index.js";
+import { trainForecasterJob } from "../src/modules/training/index.js";
+
+/** Every job of the platform, by its name. */
+export const jobCatalogue = {
+  "validate-model-version": validateModelVersionJob,
+  "train-forecaster": trainForecasterJob,
+};
+
+export type JobCatalogue = typeof jobCatalogue;
+export type JobName = keyof JobCatalogue;
+export type PayloadOf<N extends JobName> = ReturnType<JobCatalogue[N]["parse"]>;

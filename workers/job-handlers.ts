@@ -1,0 +1,16 @@
+import type { App } from "../src/app.js";
+import type { JobRun } from "../src/modules/operations/index.js";
+import type { JobName, PayloadOf } from "./job-catalogue.js";
+
+type Handler<N extends JobName> = (
+  payload: PayloadOf<N>,
+  run: JobRun,
+) => Promise<Record<string, unknown> | undefined>;
+
+/** One line a job; a job of the catalogue without a handler does not compile. */
+export function jobHandlers({ models, training }: App): { [N in JobName]: Handler<N> } {
+  return {
+    "validate-model-version": ({ version }, run) => models.registry.validate(version, run),
+    "train-forecaster": ({ run: trainingRun }, run) => training.training.execute(trainingRun, run),
+  };
+}

@@ -1,0 +1,46 @@
+import type { App } from "../src/app.js";
+import type { Delivery, JobWorker } from "../src/ports/job-queue.js";
+import { logScope } from "../src/telemetry/logger.js";
+import { SpanKind, inRemoteSpan } from "../src/telemetry/tracing.js";
+import { jobCatalogue } from "./job-catalogue.js";
+import type { JobName } from "./job-catalogue.js";
+import { jobHandlers } from "./job-handlers.js";
+import { jobSchedules } from "./job-schedules.js";
+
+export interface Workers {
+  /** Takes no more jobs; those under way have `graceMs` before they are aborted and queued again. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Works on every queue of the catalogue. */
+export async function startWorkers(app: App): Promise<Workers> {
+  const handlers = jobHandlers(app) as Record<
+    string,
+    (payload: never, run: never) => Promise<Record<string, unknown> | undefined>
+  >;
+  const deliver = (delivery: Delivery): Promise<void> =>
+    logScope.run({ job: delivery.id }, () =>
+      inRemoteSpan(
+        delivery.traceContext,
+        `job ${delivery.name}`,
+        { "job.id": delivery.id, "job.attempt": delivery.attempt },
+        () =>
+          app.operations.jobs.deliver(delivery, async (payload, run) => ({
+            result: await handlers[delivery.name as JobName]!(payload as never, run as never),
+          })),
+        SpanKind.CONSUMER,
+      ),
+    );
+  const queues = new Set(Object.values(jobCatalogue).map(({ queue }) => queue));
+  const workers: JobWorker[] = [];
+  for (const queue of queues) {
+    const concurrency = queue === "training" ? app.config.trainingConcurrency : 2;
+    workers.push(await app.queue.work(queue, { concurrency }, deliver));
+  }
+  for (const { name, when, tick } of jobSchedules) {
+    workers.push(await app.queue.schedule(name, when, async () => void (await tick(app))));
+  }
+  return {
+    close: async (graceMs) => void (await Promise.all(workers.map((worker) => worker.close(graceMs)))),
+  };
+}
