@@ -23,6 +23,12 @@ export function buildGraph(
     ],
     // Input is checked by the services' own rules, which name field and rule.
     validate: false,
+    // Every subscription reads the outbox; type-graphql wants one of its own all the same.
+    pubSub: { publish: noTopics, subscribe: noTopics },
     globalMiddlewares: options.traced ? [traceRootFields] : [],
   });
+}
+
+function noTopics(): never {
+  throw new Error("events are read from the outbox, not published");
 }

@@ -19,7 +19,7 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
       extensions: { code: cause.code, ...fieldExtension(cause.field) },
     };
   }
-  if (cause instanceof GraphQLError && isClientFault(cause)) {
+  if (cause instanceof GraphQLError && isClientFault(formatted, cause)) {
     reportOperationError({ code: "INVALID_INPUT" });
     const field = (cause.extensions.field as string | undefined) ?? fieldOfNode(cause);
     return {
@@ -33,9 +33,12 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
   return { message: `internal error ${errorId}`, ...place, extensions: { code: "INTERNAL", errorId } };
 }
 
-/** Errors of the GraphQL engine itself: parsing, validation, coercion. A resolver's failure has an original error. */
-function isClientFault(error: GraphQLError): boolean {
-  return error.originalError === undefined || error.originalError instanceof GraphQLError;
+/**
+ * The engine's own errors concern what the client sent when they come before execution, or point into its
+ * document; a value of ours that does not fit the schema does neither.
+ */
+function isClientFault(formatted: GraphQLFormattedError, error: GraphQLError): boolean {
+  return formatted.path === undefined || (error.nodes?.length ?? 0) > 0;
 }
 
 function fieldExtension(field: string | undefined): { field?: string } {

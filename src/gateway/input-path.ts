@@ -19,8 +19,9 @@ export function fieldOfNode(error: GraphQLError): string | undefined {
   if (!target || body === undefined || start === undefined) return undefined;
   let found: string | undefined;
   visit(parse(body), {
-    enter(node, _key, _parent, _path, ancestors) {
-      if (node.kind === target.kind && node.loc?.start === start) found ??= inputPath([...ancestors, node]);
+    enter(node, _key, parent, _path, ancestors) {
+      if (node.kind === target.kind && node.loc?.start === start)
+        found ??= inputPath([...ancestors, parent ?? [], node]);
     },
   });
   return found === "" ? undefined : found;
@@ -90,9 +91,9 @@ function fieldInQuotes(message: string): string | undefined {
 function pathOfVariable(document: DocumentNode, name: string): string {
   let found: string | undefined;
   visit(document, {
-    Variable(node, _key, _parent, _path, ancestors) {
+    Variable(node, _key, parent, _path, ancestors) {
       if (node.name.value !== name) return;
-      const path = inputPath(ancestors);
+      const path = inputPath([...ancestors, parent ?? []]);
       if (path !== "") found ??= path;
     },
   });

@@ -35,7 +35,7 @@ export interface Edge<T> {
 export interface Connection<T> {
   edges: Edge<T>[];
   pageInfo: PageInfo;
-  totalCount: () => Promise<number>;
+  readonly totalCount: Promise<number>;
 }
 
 /** Declares `<Name>Connection` and `<Name>Edge` for a node type. */
@@ -60,9 +60,8 @@ export function connectionType<T extends object>(
     @Field(() => PageInfo)
     pageInfo!: PageInfo;
 
-    // A function: graphql calls it only when a client asks for the count.
     @Field(() => Int)
-    totalCount!: () => Promise<number>;
+    readonly totalCount!: Promise<number>;
   }
   return ConnectionType;
 }
@@ -77,6 +76,9 @@ export function toConnection<Row, T>(page: Page<Row>, toNode: (row: Row) => T): 
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
-    totalCount: page.totalCount,
+    // A getter: rows are counted only when a client asks for it.
+    get totalCount() {
+      return page.totalCount();
+    },
   };
 }

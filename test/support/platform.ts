@@ -1,0 +1,204 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+
+const ENTRY = join(import.meta.dirname, "../../src/main.js");
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 30_000;
+
+export interface GraphError {
+  message: string;
+  path?: (string | number)[];
+  extensions: { code: string; field?: string; errorId?: string };
+}
+
+export interface Answer<T> {
+  data: T | null;
+  errors?: GraphError[];
+}
+
+/** A platform in a process of its own, as users run it. */
+export interface Platform {
+  url: string;
+  dataDir: string;
+  pid: number;
+  /** What it has logged, one parsed line each. */
+  log: Record<string, unknown>[];
+  /** The whole answer, errors included. */
+  ask<T>(query: string, variables?: object, headers?: Record<string, string>): Promise<Answer<T>>;
+  /** The data; throws when there are errors. */
+  query<T>(query: string, variables?: object, headers?: Record<string, string>): Promise<T>;
+  /** Ends it with SIGTERM, or as told. @returns its exit code, null when a signal ended it */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Stops it and removes its data. */
+  remove(): Promise<void>;
+}
+
+export interface PlatformOptions {
+  /** An existing folder, to start again on; a fresh one otherwise. */
+  dataDir?: string;
+  environment?: Record<string, string>;
+}
+
+/** Starts the compiled platform on a free port and waits until it is ready. */
+export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "254carbon-test-")));
+  const child = spawn(process.execPath, ["--enable-source-maps", ENTRY], {
+    env: {
+      PATH: process.env.PATH,
+      ML_ENV: "development",
+      ML_PORT: "0",
+      ML_DATA_DIR: dataDir,
+      ML_SAMPLES: "false",
+      ...options.environment,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const { log, url } = await untilReady(child);
+  const ask = <T>(query: string, variables: object = {}, headers: Record<string, string> = {}) =>
+    askGraph<T>(url, query, variables, headers);
+  const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, "exit");
+      child.kill(signal);
+      const late = delay(STOP_TIMEOUT_MS, "late", { ref: false });
+      if ((await Promise.race([exited, late])) === "late") {
+        child.kill("SIGKILL");
+        await exited;
+        throw new Error(`the platform did not end within ${STOP_TIMEOUT_MS} ms of ${signal}`);
+      }
+    }
+    return child.exitCode;
+  };
+  return {
+    url,
+    dataDir,
+    pid: child.pid!,
+    log,
+    ask,
+    query: async (query, variables, headers) => dataOf(await ask(query, variables, headers)) as never,
+    stop,
+    remove: async () => {
+      await stop("SIGKILL");
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function untilReady(child: ChildProcess): Promise<{ url: string; log: Record<string, unknown>[] }> {
+  const log: Record<string, unknown>[] = [];
+  let noise = "";
+  child.stderr!.on("data", (bytes: Buffer) => (noise += bytes.toString()));
+  const url = new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      const entry = toLogEntry(line);
+      log.push(entry);
+      if (entry.event === "platform.ready") resolve(String(entry.url));
+    });
+    child.once("exit", (code, signal) =>
+      reject(new Error(`the platform ended (${code ?? signal}): ${noise}`)),
+    );
+    setTimeout(
+      () => reject(new Error(`the platform was not ready in time: ${noise}`)),
+      START_TIMEOUT_MS,
+    ).unref();
+  });
+  return { url: await url, log };
+}
+
+function toLogEntry(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return { notJson: line };
+  }
+}
+
+export async function askGraph<T>(
+  url: string,
+  query: string,
+  variables: object,
+  headers: Record<string, string> = {},
+): Promise<Answer<T>> {
+  const response = await fetch(`${url}/graphql`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ query, variables }),
+  });
+  return (await response.json()) as Answer<T>;
+}
+
+function dataOf<T>({ data, errors }: Answer<T>): T {
+  if (errors)
+    throw new Error(errors.map(({ message, extensions }) => `${extensions.code}: ${message}`).join("; "));
+  return data!;
+}
+
+/** Asks until the answer satisfies, and gives up with the last one. */
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  satisfies: (answer: T) => boolean,
+  timeoutMs = 60_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const answer = await ask();
+    if (satisfies(answer)) return answer;
+    if (Date.now() > deadline) throw new Error(`not satisfied in time: ${JSON.stringify(answer)}`);
+    await delay(50);
+  }
+}
+
+export interface VersionState {
+  number: number;
+  status: "PENDING" | "READY" | "REJECTED";
+  rejection: string | null;
+  stage: string;
+}
+
+const VERSION = `query Version($model: String!, $number: Int!) {
+  model(name: $model) { version(number: $number) { number status rejection stage } }
+}`;
+
+/** Registers a model, when it is new, and uploads one version of it; waits until it is validated. */
+export async function uploadVersion(
+  platform: Platform,
+  model: string,
+  bytes: Uint8Array,
+  input: Record<string, unknown> = {},
+  kind = "TENSOR",
+): Promise<VersionState> {
+  await platform.ask(
+    "mutation Register($input: RegisterModelInput!) { registerModel(input: $input) { model { id } } }",
+    {
+      input: { name: model, kind },
+    },
+  );
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const { createModelVersion: created } = await platform.query<{
+    createModelVersion: { version: { number: number }; upload: { url: string; method: string } };
+  }>(
+    `mutation Create($input: CreateModelVersionInput!) {
+      createModelVersion(input: $input) { version { number } upload { url method } }
+    }`,
+    { input: { model, sha256, bytes: bytes.byteLength, ...input } },
+  );
+  const upload = await fetch(created.upload.url, { method: created.upload.method, body: Buffer.from(bytes) });
+  if (!upload.ok) throw new Error(`upload answered ${upload.status}: ${await upload.text()}`);
+  const { number } = created.version;
+  await platform.query(
+    "mutation Complete($input: CompleteModelVersionInput!) { completeModelVersion(input: $input) { version { id } } }",
+    { input: { model, number } },
+  );
+  const { model: found } = await eventually(
+    () => platform.query<{ model: { version: VersionState } }>(VERSION, { model, number }),
+    ({ model: { version } }) => version.status !== "PENDING",
+  );
+  return found.version;
+}
