@@ -48,7 +48,7 @@ export class EmbeddedDatabase extends TypeormDatabase {
     let dataSource: DataSource | undefined;
     try {
       server = await startServer(options);
-      const wiring = { ...options, ...wiringOf(server, options) };
+      const wiring = { ...options, connection: connectionOf(server), poolSize: options.poolSize ?? 10 };
       dataSource = await connectDataSource(wiring);
       await dataSource.runMigrations();
       return new EmbeddedDatabase(dataSource, wiring, server, lock);
@@ -118,13 +118,4 @@ async function startServer(options: EmbeddedDatabaseOptions): Promise<DatabaseSe
 
 function connectionOf(server: DatabaseServer): pg.ClientConfig {
   return { user: "postgres", database: "postgres", stream: () => server.connect() };
-}
-
-function wiringOf(server: DatabaseServer, options: EmbeddedDatabaseOptions) {
-  return {
-    connection: connectionOf(server),
-    poolSize: options.poolSize ?? 10,
-    onError: (error: Error) =>
-      options.log?.warn({ err: error }, "a connection to the embedded database broke"),
-  };
 }

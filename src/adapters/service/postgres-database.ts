@@ -19,12 +19,7 @@ export class PostgresDatabase extends TypeormDatabase {
   /** Connects and applies what migrations are missing. */
   static async open(options: PostgresDatabaseOptions): Promise<PostgresDatabase> {
     const connection = { connectionString: options.dsn, keepAlive: true };
-    const wiring = {
-      ...options,
-      connection,
-      poolSize: options.poolSize ?? 20,
-      onError: (error: Error) => options.log?.warn({ err: error }, "a connection to the database broke"),
-    };
+    const wiring = { ...options, connection, poolSize: options.poolSize ?? 20 };
     const dataSource = await connectDataSource(wiring);
     try {
       await migrate(dataSource, connection);
