@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { createBullmqJobQueue } from "../../src/adapters/bullmq/bullmq-job-queue.js";
 import type { BullmqJobQueueOptions } from "../../src/adapters/bullmq/bullmq-job-queue.js";
 import { openTestDatabase } from "../support/embedded-test-database.js";
 import { startMutingProxy } from "../support/muting-proxy.js";
 import { redisIsInstalled, startRedis } from "../support/redis-server.js";
+import { until } from "../support/until.js";
 import { describeJobQueue, QUICK } from "./job-queue-contract.js";
 import type { QueueUnderTest } from "./job-queue-contract.js";
 
@@ -65,3 +67,34 @@ describeJobQueue("BullMQ on embedded PostgreSQL", onEmbeddedPostgres);
 
 if (redisIsInstalled) describeJobQueue("BullMQ on Redis", onRedis);
 else test.skip("BullMQ on Redis: redis-server is not installed", () => undefined);
+
+test("jobs and transactions share one embedded database without harm", async () => {
+  const { database, drop } = await openTestDatabase();
+  await database.dataSource.query("CREATE TABLE work_done (id uuid PRIMARY KEY, kind text NOT NULL)");
+  const queue = await open({ kind: "postgres", connection: database.connection });
+  const record = (id: string, kind: string) =>
+    database.transaction((tx) => tx.query("INSERT INTO work_done VALUES ($1, $2)", [id, kind]));
+  const worker = await queue.work("shared", { concurrency: 4 }, async ({ id }) => {
+    await record(id, "job");
+  });
+  const jobs = Array.from({ length: 200 }, () => ({
+    id: randomUUID(),
+    name: "record",
+    queue: "shared",
+    attempts: 1,
+  }));
+  await Promise.all([
+    queue.enqueue(jobs),
+    ...Array.from({ length: 200 }, () => record(randomUUID(), "transaction")),
+  ]);
+  const counts = () =>
+    database.dataSource.query("SELECT kind, count(*)::int AS n FROM work_done GROUP BY kind ORDER BY kind");
+  await until(async () => (await counts()).every(({ n }: { n: number }) => n === 200), 30_000);
+  expect(await counts()).toEqual([
+    { kind: "job", n: 200 },
+    { kind: "transaction", n: 200 },
+  ]);
+  await worker.close(1_000);
+  await queue.close();
+  await drop();
+});

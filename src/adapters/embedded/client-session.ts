@@ -2,6 +2,7 @@ import {
   encryptionRefused,
   errorResponse,
   FrontendReader,
+  simpleQuery,
   welcome,
   withStatementPrefix,
 } from "./protocol-messages.js";
@@ -47,13 +48,17 @@ const NOT_SETTINGS = new Set([
 
 const ENDS_BATCH = new Set(["Q", "S", "H", "c", "f"]);
 const SETS_SESSION = /\bSET\s+(?!LOCAL\b|TRANSACTION\b|CONSTRAINTS\b)|\bRESET\b|\bset_config\s*\(/i;
+const COPIES_IN = /\bCOPY\b[^;]*\bFROM\s+STDIN\b/i;
+const COPY_REFUSAL =
+  "DO $$ BEGIN RAISE feature_not_supported USING MESSAGE = 'the embedded database has no COPY FROM STDIN'; END $$";
 const COMMENTS = /--[^\n]*|\/\*[^]*?\*\//g;
 const LISTENS = /(?:^|;)\s*(UN)?LISTEN\s+(?:(\*)|"((?:[^"]|"")+)"|([^\s";]+))/gi;
 
 /**
  * One client of the embedded backend: answers the start-up of the connection, cuts messages into
  * batches, and remembers what a backend of its own would remember: settings, channels and prepared
- * statements. Temporary tables, session-level advisory locks and DISCARD are not kept apart.
+ * statements. Temporary tables, session-level advisory locks and DISCARD are not kept apart. COPY FROM
+ * STDIN is refused: the engine, which cannot wait for more messages, would end.
  */
 export class ClientSession {
   /** Settings that differ from the server's, as set_config() takes them. */
@@ -130,7 +135,12 @@ export class ClientSession {
     if (use.prepares !== undefined) this.statements.add(use.prepares);
     this.pending.push(use.bytes);
     if (!ENDS_BATCH.has(type)) return;
-    const batch = { bytes: Buffer.concat(this.pending), texts: this.texts, expectsReady: type !== "H" };
+    const refused = this.texts.some((text) => COPIES_IN.test(text.replace(COMMENTS, "")));
+    const batch = {
+      bytes: refused ? simpleQuery(COPY_REFUSAL) : Buffer.concat(this.pending),
+      texts: this.texts,
+      expectsReady: type !== "H",
+    };
     this.pending = [];
     this.texts = [];
     this.events.batch(batch);

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { constants } from "node:fs";
-import { cp, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { access, cp, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
+
+const ABANDONED_MS = 10 * 60_000;
 
 /** The folder of one PostgreSQL cluster. */
 export interface Cluster {
@@ -41,18 +43,38 @@ export async function discardCluster(cluster: Cluster): Promise<void> {
 async function preparedTemplate(cacheDir: string): Promise<string | undefined> {
   const template = join(cacheDir, await engineVersion());
   if (await exists(template)) return template;
-  const draft = `${template}.${randomUUID()}`;
+  if (!(await isWritable(cacheDir))) return undefined;
+  await sweepDrafts(cacheDir);
+  const draft = `${template}.draft-${randomUUID()}`;
   try {
-    await mkdir(cacheDir, { recursive: true });
     await initialise(draft);
     await rename(draft, template);
-    return template;
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    // Another process may have been faster, or the cache is read-only.
-    if (await exists(template)) return template;
-    if (isUnwritable(error)) return undefined;
-    throw error;
+    // Another process may have been faster.
+    if (!(await exists(template))) throw error;
+  }
+  return template;
+}
+
+async function isWritable(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes what killed processes have left; a living one is done within seconds. */
+async function sweepDrafts(cacheDir: string): Promise<void> {
+  for (const name of await readdir(cacheDir)) {
+    const path = join(cacheDir, name);
+    if (!name.includes(".draft-")) continue;
+    const changed = await stat(path).catch(() => undefined);
+    if (changed && Date.now() - changed.mtimeMs > ABANDONED_MS)
+      await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -64,7 +86,7 @@ async function initialise(folder: string): Promise<void> {
 }
 
 /** What a prepared cluster depends on: the versions of the engine and its extension. */
-async function engineVersion(): Promise<string> {
+export async function engineVersion(): Promise<string> {
   const { resolve } = createRequire(import.meta.url);
   const versions = ["@electric-sql/pglite", "@electric-sql/pglite-pgvector"].map(async (name) => {
     const manifest = await readFile(join(dirname(resolve(name)), "..", "package.json"), "utf8");
@@ -78,8 +100,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function isUnwritable(error: unknown): boolean {
-  return ["EACCES", "EPERM", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "");
 }

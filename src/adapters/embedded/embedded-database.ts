@@ -15,7 +15,7 @@ export interface EmbeddedDatabaseOptions extends Schema {
   /** Where a prepared cluster is kept for the next first start; `.cache` of the package by default. */
   cacheDir?: string;
   log?: AdapterLog;
-  /** The engine has ended by itself: nothing works any more, and the process should start anew. */
+  /** The engine has crashed and could not be restarted: nothing works any more, and the process should end. */
   onCrash?: (error: Error) => void;
   /** How long a session waits for the single backend. */
   acquireTimeoutMs?: number;
@@ -45,13 +45,15 @@ export class EmbeddedDatabase extends TypeormDatabase {
     await mkdir(options.dataDir, { recursive: true });
     const lock = await FolderLock.acquire(options.dataDir);
     let server: DatabaseServer | undefined;
+    let dataSource: DataSource | undefined;
     try {
       server = await startServer(options);
-      const wiring = { ...options, ...wiringOf(server, options) };
-      const dataSource = await connectDataSource(wiring);
+      const wiring = { ...options, connection: connectionOf(server), poolSize: options.poolSize ?? 10 };
+      dataSource = await connectDataSource(wiring);
       await dataSource.runMigrations();
       return new EmbeddedDatabase(dataSource, wiring, server, lock);
     } catch (error) {
+      await dataSource?.destroy();
       await server?.close();
       await lock.release();
       throw error;
@@ -91,9 +93,13 @@ async function startServer(options: EmbeddedDatabaseOptions): Promise<DatabaseSe
           idleInTransactionTimeoutMs: options.idleInTransactionTimeoutMs ?? 60_000,
         },
       },
-      (error) => {
-        options.log?.error({ err: error }, "the embedded database has crashed");
-        options.onCrash?.(error);
+      {
+        restarting: (err) =>
+          options.log?.error({ err }, "the embedded database crashed and is started again"),
+        gaveUp: (err) => {
+          options.log?.error({ err }, "the embedded database crashes again and again");
+          options.onCrash?.(err);
+        },
       },
     );
   const cluster = await prepareCluster(options.dataDir, cacheDir);
@@ -112,13 +118,4 @@ async function startServer(options: EmbeddedDatabaseOptions): Promise<DatabaseSe
 
 function connectionOf(server: DatabaseServer): pg.ClientConfig {
   return { user: "postgres", database: "postgres", stream: () => server.connect() };
-}
-
-function wiringOf(server: DatabaseServer, options: EmbeddedDatabaseOptions) {
-  return {
-    connection: connectionOf(server),
-    poolSize: options.poolSize ?? 10,
-    onError: (error: Error) =>
-      options.log?.warn({ err: error }, "a connection to the embedded database broke"),
-  };
 }

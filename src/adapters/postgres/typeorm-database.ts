@@ -2,8 +2,10 @@ import type pg from "pg";
 import { DataSource } from "typeorm";
 import type { DataSourceOptions } from "typeorm";
 import type { Database, Transaction } from "../../ports/database.js";
+import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
 import { NotificationListener } from "./notification-listener.js";
+import { TypeormLog } from "./typeorm-log.js";
 
 /** The platform's tables: classes, since adapters know no module. */
 export interface Schema {
@@ -16,8 +18,7 @@ export interface TypeormDatabaseOptions extends Schema {
   /** How `pg` reaches the server. */
   connection: pg.ClientConfig;
   poolSize: number;
-  /** Told of connections that break while nobody uses them. */
-  onError: (error: Error) => void;
+  log?: AdapterLog;
 }
 
 /** What both tiers share: TypeORM over `pg`. */
@@ -28,7 +29,7 @@ export abstract class TypeormDatabase implements Database {
     readonly dataSource: DataSource,
     options: TypeormDatabaseOptions,
   ) {
-    this.listener = new NotificationListener(options.connection, options.onError);
+    this.listener = new NotificationListener(options.connection, brokenConnection(options.log));
   }
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -62,8 +63,14 @@ export async function connectDataSource(options: TypeormDatabaseOptions): Promis
     // Extensions belong to the migrations; uuids come from gen_random_uuid(), which is built in.
     installExtensions: false,
     uuidExtension: "pgcrypto",
-    poolErrorHandler: options.onError,
+    poolErrorHandler: brokenConnection(options.log),
+    logger: new TypeormLog(options.log),
     extra: options.connection,
   });
   return dataSource.initialize();
+}
+
+/** Connections that break while nobody uses them are made anew; their errors would end the process. */
+function brokenConnection(log: AdapterLog | undefined): (error: Error) => void {
+  return (err) => log?.warn({ err }, "a connection to the database broke");
 }

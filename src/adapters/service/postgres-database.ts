@@ -1,0 +1,52 @@
+import pg from "pg";
+import type { DataSource } from "typeorm";
+import type { AdapterLog } from "../adapter-log.js";
+import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
+import type { Schema } from "../postgres/typeorm-database.js";
+
+export interface PostgresDatabaseOptions extends Schema {
+  /** `postgresql://user:password@host:port/database` */
+  dsn: string;
+  poolSize?: number;
+  log?: AdapterLog;
+}
+
+/** Processes that start together apply migrations one after the other: the bytes of "254c". */
+const MIGRATION_LOCK = 0x32353463;
+
+/** A PostgreSQL server with pgvector. */
+export class PostgresDatabase extends TypeormDatabase {
+  /** Connects and applies what migrations are missing. */
+  static async open(options: PostgresDatabaseOptions): Promise<PostgresDatabase> {
+    const connection = { connectionString: options.dsn, keepAlive: true };
+    const wiring = { ...options, connection, poolSize: options.poolSize ?? 20 };
+    const dataSource = await connectDataSource(wiring);
+    try {
+      await migrate(dataSource, connection);
+    } catch (error) {
+      await dataSource.destroy();
+      throw error;
+    }
+    return new PostgresDatabase(dataSource, wiring);
+  }
+
+  override async maintain(): Promise<void> {
+    // The server's own autovacuum and checkpointer do this.
+  }
+}
+
+export function openPostgresDatabase(options: PostgresDatabaseOptions): Promise<PostgresDatabase> {
+  return PostgresDatabase.open(options);
+}
+
+async function migrate(dataSource: DataSource, connection: pg.ClientConfig): Promise<void> {
+  const client = new pg.Client(connection);
+  await client.connect();
+  try {
+    await client.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);
+    await dataSource.runMigrations();
+  } finally {
+    // Ends the session, and with it the lock.
+    await client.end();
+  }
+}
