@@ -7,10 +7,10 @@ import { syntheticCurve, trainingSpec, withBlanks } from "./synthetic-curve.js";
 const history = withBlanks(syntheticCurve(420));
 
 describe.each(FORECASTER_TYPES)("the artifact of %s", (type) => {
-  const spec = trainingSpec({ type });
+  const spec = trainingSpec({ type, refitEvery: 40 });
+  const fitted = FittedForecaster.fit(history, spec);
 
   test("forecasts in any ONNX runtime what the fit forecasts here, blanks and batches included", async () => {
-    const fitted = FittedForecaster.fit(history, spec);
     const origins = [419, 20, 200, 390, 160];
     const answers = await runArtifact(fitted.toOnnx(), history, origins);
     origins.forEach((origin, i) => {
@@ -22,7 +22,6 @@ describe.each(FORECASTER_TYPES)("the artifact of %s", (type) => {
   });
 
   test("answers NaN for exactly the tenors without a quote inside the window, and orders its bounds", async () => {
-    const fitted = FittedForecaster.fit(history, spec);
     const origin = 200;
     const [answer] = await runArtifact(fitted.toOnnx(), history, [origin]);
     const width = history.tenors.length;

@@ -44,6 +44,7 @@ export function createForecaster(panel: CurvePanel, spec: TrainingSpec): CurveFo
           features,
           horizons,
           memberTypes(panel).map((member) => ({ type: member, forecaster: create(member, {}) })),
+          options["shrinkage"]!,
         );
     }
   };

@@ -3,7 +3,7 @@ import type { CurveHistory } from "./forecaster.types.js";
 
 /** SHA-256, in hex, of exactly the numbers that a training saw: kind, dates, tenors and values. */
 export function curveHistoryDigest({ kind, dates, tenors, values }: CurveHistory): string {
-  // A blank may be any of the many bit patterns of NaN; Float64Array.from does not make them one.
+  // NaN has many bit patterns; a blank must be one of them only.
   const canonical = Float64Array.from(values, (value) => (Number.isNaN(value) ? Number.NaN : value));
   return createHash("sha256")
     .update(JSON.stringify({ kind, dates, tenors }))

@@ -3,7 +3,7 @@ import { LOOKBACK } from "./curve-panel.rules.js";
 import type { CurvePanel } from "./curve-panel.rules.js";
 
 /** Share of the long-run variance in the blend: calm quarters do not stay calm for ever. */
-const LONG_RUN_WEIGHT = 0.25;
+const LONG_RUN_WEIGHT = 0.1;
 
 /**
  * How far a tenor moves in one step, as seen from an origin: the root of a blend of the mean squared change

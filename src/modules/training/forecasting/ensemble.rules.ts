@@ -12,7 +12,8 @@ export interface EnsembleMember {
 
 /**
  * A weighted mean of other forecasters. Weights, one set for each horizon, come from the errors of forecasts
- * that the members made at past origins, each before it had seen the outcome.
+ * that the members made at past origins, each before it had seen the outcome. Until there are such errors the
+ * first member speaks alone.
  */
 export class Ensemble implements CurveForecaster {
   private readonly pending = new Map<number, Float64Array[]>();
@@ -25,9 +26,10 @@ export class Ensemble implements CurveForecaster {
     private readonly features: CurveFeatures,
     private readonly horizons: readonly number[],
     private readonly members: readonly EnsembleMember[],
+    private readonly shrinkage: number,
   ) {
     this.products = horizons.map(() => new Float64Array(members.length ** 2));
-    this.weights = horizons.map(() => new Float64Array(members.length).fill(1 / members.length));
+    this.weights = this.products.map((products) => ensembleWeights(products, members.length, shrinkage));
   }
 
   observe(date: number): void {
@@ -36,7 +38,9 @@ export class Ensemble implements CurveForecaster {
   }
 
   refit(): void {
-    this.weights = this.products.map((products) => ensembleWeights(products, this.members.length));
+    this.weights = this.products.map((products) =>
+      ensembleWeights(products, this.members.length, this.shrinkage),
+    );
     for (const { forecaster } of this.members) forecaster.refit();
   }
 

@@ -6,6 +6,7 @@ import { CurvePanel, LOOKBACK } from "./curve-panel.rules.js";
 import { CurveVolatility } from "./curve-volatility.rules.js";
 import type { Backtest, CurveHistory, TrainingSpec } from "./forecaster.types.js";
 import { RollingBacktest } from "./rolling-backtest.rules.js";
+import type { OriginForecast } from "./rolling-backtest.rules.js";
 import { checkTrainingSpec } from "./training-spec.rules.js";
 import type { TrainingWindow } from "./training-spec.rules.js";
 
@@ -29,13 +30,13 @@ export class FittedForecaster {
   ) {}
 
   /**
-   * @param onDate told of each origin that the backtest has passed
+   * @param onForecast told of each origin of the backtest and what was forecast from it
    * @throws {InvalidInputError} when the spec does not fit the history
    */
   static fit(
     history: CurveHistory,
     spec: TrainingSpec,
-    onDate: (date: number, window: TrainingWindow) => void = () => undefined,
+    onForecast: (origin: number, forecast: OriginForecast, window: TrainingWindow) => void = () => undefined,
   ): FittedForecaster {
     const window = checkTrainingSpec(spec, history);
     const panel = new CurvePanel(history);
@@ -43,7 +44,7 @@ export class FittedForecaster {
     const volatility = new CurveVolatility(panel);
     const intervals = new ConformalIntervals(spec.horizons.length, panel.width, spec.coverage);
     const rolling = new RollingBacktest(panel, spec.horizons, window, forecaster, volatility, intervals);
-    rolling.run(spec.refitEvery, (date) => onDate(date, window));
+    rolling.run(spec.refitEvery, (origin, forecast) => onForecast(origin, forecast, window));
     const backtest = rolling.result(history.tenors);
     return new FittedForecaster(window, backtest, forecaster, volatility, intervals.radii(), history, spec);
   }

@@ -24,7 +24,7 @@ export const FORECASTER_OPTIONS: Record<ForecasterType, Record<string, OptionRul
     learningRate: { whole: false, minimum: 0.001, maximum: 1, default: 0.05 },
     sampleSize: { whole: true, minimum: 100, maximum: 20_000, default: 1500 },
   },
-  ENSEMBLE: {},
+  ENSEMBLE: { shrinkage: { whole: false, minimum: 0, maximum: 10, default: 0.02 } },
 };
 
 /**
@@ -35,6 +35,9 @@ export function forecasterOptions(
   type: ForecasterType,
   given: Record<string, unknown>,
 ): Record<string, number | undefined> {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw InvalidInputError.at("input.options", "must be an object of names and values");
+  }
   const rules = FORECASTER_OPTIONS[type];
   const names = Object.keys(rules);
   for (const name of Object.keys(given)) {

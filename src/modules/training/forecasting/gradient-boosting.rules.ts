@@ -4,7 +4,7 @@ import type { CurveGraph } from "./curve-graph.rules.js";
 import type { CurvePanel } from "./curve-panel.rules.js";
 import { OnnxType } from "../../../shared/onnx-graph.js";
 import { randomNumbers } from "./random-numbers.rules.js";
-import { binRows, growTree, leafOf } from "./regression-tree.rules.js";
+import { binRows, leafOf, TreeGrower } from "./regression-tree.rules.js";
 import type { RegressionTree } from "./regression-tree.rules.js";
 
 export interface BoostingOptions {
@@ -104,11 +104,11 @@ export class GradientBoosting implements CurveForecaster {
       // Outcomes of neighbouring origins overlap, so that a leaf holds fewer independent ones than rows.
       shrinkage: Math.max(1, horizon / stride) * LEAST_LEAF_ROWS,
     };
+    const grower = new TreeGrower(data, residuals, shape);
     return Array.from({ length: this.options.trees }, () => {
-      const sample = Int32Array.from({ length: rows }, (_, row) => row).filter(() => random() < BAG);
-      const tree = growTree(data, residuals, sample, shape);
+      const tree = grower.grow(bag(rows, random));
       for (let row = 0; row < rows; row++) {
-        const leaf = leafOf(tree, values.subarray(row * commonCount, (row + 1) * commonCount));
+        const leaf = leafOf(tree, values, row * commonCount);
         for (let k = 0; k < factors; k++) residuals[row * factors + k]! -= leaf[k]!;
       }
       return tree;
@@ -125,6 +125,14 @@ export class GradientBoosting implements CurveForecaster {
     }
     return this.features.factorsOf(change).map((move) => (Number.isNaN(move) ? 0 : move));
   }
+}
+
+/** A random part of the rows, in order. */
+function bag(rows: number, random: () => number): Int32Array {
+  const chosen = new Int32Array(rows);
+  let count = 0;
+  for (let row = 0; row < rows; row++) if (random() < BAG) chosen[count++] = row;
+  return chosen.subarray(0, count);
 }
 
 /** All ensembles as one operator. @returns [N, ensembles * outputs] */

@@ -10,7 +10,7 @@ export interface RegressionTree {
   values: Float32Array[];
 }
 
-/** Rows of features with their cut points found, ready for trees to grow on. */
+/** Rows of features, cut into bins of about as many rows each, ready for trees to grow on. */
 export interface BinnedRows {
   rows: number;
   features: number;
@@ -31,7 +31,7 @@ export interface TreeShape {
 
 const MOST_BINS = 32;
 
-/** Cuts each feature into bins of about as many rows each. @param values row-major [rows, features] */
+/** @param values row-major [rows, features] */
 export function binRows(values: Float32Array, features: number): BinnedRows {
   const rows = values.length / features;
   const bins = new Uint8Array(values.length);
@@ -46,7 +46,7 @@ export function binRows(values: Float32Array, features: number): BinnedRows {
   return { rows, features, bins, cuts };
 }
 
-/** Midpoints, so that the rounding of a feature cannot move it across a cut. */
+/** Cuts lie midway between values, so that the last bit of a feature does not decide on which side it falls. */
 function quantileCuts(sorted: Float32Array): Float32Array {
   const cuts: number[] = [];
   for (let bin = 1; bin < MOST_BINS; bin++) {
@@ -69,107 +69,161 @@ function binOf(value: number, cuts: Float32Array): number {
   return low;
 }
 
-/** Leaf values of the row's leaf. @param row one row of features */
-export function leafOf(tree: RegressionTree, row: Float32Array): Float32Array {
+/** Values of the leaf that a row falls into. @param rows row-major features; the row starts at `at` */
+export function leafOf(tree: RegressionTree, rows: Float32Array, at = 0): Float32Array {
   let node = 0;
   while (tree.feature[node]! >= 0) {
-    node = row[tree.feature[node]!]! <= tree.threshold[node]! ? tree.left[node]! : tree.right[node]!;
+    const value = rows[at + tree.feature[node]!]!;
+    node = value <= tree.threshold[node]! ? tree.left[node]! : tree.right[node]!;
   }
   return tree.values[node]!;
 }
 
-/**
- * Grows one tree on the residuals of some rows by the largest fall of the squared error, summed over
- * outputs, and takes what it explains off the residuals of all rows.
- * @param residuals row-major [rows, outputs], changed in place
- * @param sample rows to grow on
- */
-export function growTree(
-  data: BinnedRows,
-  residuals: Float64Array,
-  sample: Int32Array,
-  shape: TreeShape,
-): RegressionTree {
-  const outputs = residuals.length / data.rows;
-  const tree: RegressionTree = { feature: [], threshold: [], left: [], right: [], values: [] };
-  const grow = (rows: Int32Array, depth: number): number => {
+/** Rows of one node, and for each feature and bin the sums of their residuals and their count. */
+interface GrowingNode {
+  rows: Int32Array;
+  /** [features, bins, outputs + 1] */
+  histogram: Float64Array;
+}
+
+interface Split {
+  feature: number;
+  bin: number;
+}
+
+/** Grows trees on one set of rows by the largest fall of the squared error, summed over the outputs. */
+export class TreeGrower {
+  private readonly stride: number;
+
+  /** @param residuals row-major [rows, outputs]; read anew for each tree */
+  constructor(
+    private readonly data: BinnedRows,
+    private readonly residuals: Float64Array,
+    private readonly shape: TreeShape,
+  ) {
+    this.stride = residuals.length / data.rows + 1;
+  }
+
+  /** @param sample rows to grow on */
+  grow(sample: Int32Array): RegressionTree {
+    const tree: RegressionTree = { feature: [], threshold: [], left: [], right: [], values: [] };
+    this.growNode(tree, { rows: sample, histogram: this.histogram(sample) }, 0);
+    return tree;
+  }
+
+  private growNode(tree: RegressionTree, grown: GrowingNode, depth: number): number {
     const node = tree.feature.push(-1) - 1;
     tree.threshold.push(0);
     tree.left.push(0);
     tree.right.push(0);
     tree.values.push(new Float32Array(0));
-    const split = depth < shape.depth ? bestSplit(data, residuals, rows, outputs, shape) : undefined;
+    const split = depth < this.shape.depth ? this.bestSplit(grown) : undefined;
     if (!split) {
-      tree.values[node] = leafValues(residuals, rows, outputs, shape);
+      tree.values[node] = this.leafValues(grown.rows);
       return node;
     }
-    const goesLeft = (row: number) => data.bins[row * data.features + split.feature]! <= split.bin;
+    const [left, right] = this.divide(grown, split, depth + 1 < this.shape.depth);
     tree.feature[node] = split.feature;
-    tree.threshold[node] = data.cuts[split.feature]![split.bin]!;
-    tree.left[node] = grow(rows.filter(goesLeft), depth + 1);
-    tree.right[node] = grow(
-      rows.filter((row) => !goesLeft(row)),
-      depth + 1,
-    );
+    tree.threshold[node] = this.data.cuts[split.feature]![split.bin]!;
+    tree.left[node] = this.growNode(tree, left, depth + 1);
+    tree.right[node] = this.growNode(tree, right, depth + 1);
     return node;
-  };
-  grow(sample, 0);
-  return tree;
-}
+  }
 
-function leafValues(
-  residuals: Float64Array,
-  rows: Int32Array,
-  outputs: number,
-  shape: TreeShape,
-): Float32Array {
-  const sums = new Float64Array(outputs);
-  for (const row of rows) for (let k = 0; k < outputs; k++) sums[k]! += residuals[row * outputs + k]!;
-  return Float32Array.from(sums, (sum) => (shape.learningRate * sum) / (rows.length + shape.shrinkage));
-}
-
-function bestSplit(
-  data: BinnedRows,
-  residuals: Float64Array,
-  rows: Int32Array,
-  outputs: number,
-  shape: TreeShape,
-): { feature: number; bin: number } | undefined {
-  const stride = outputs + 1;
-  const histogram = new Float64Array(MOST_BINS * stride);
-  const left = new Float64Array(stride);
-  const total = new Float64Array(stride);
-  const gainOf = (sums: Float64Array, of: Float64Array | undefined, count: number) => {
-    let squares = 0;
-    for (let k = 0; k < outputs; k++) squares += (of ? of[k]! - sums[k]! : sums[k]!) ** 2;
-    return squares / (count + shape.shrinkage);
-  };
-  let best: { feature: number; bin: number } | undefined;
-  let bestGain = 0;
-  for (let feature = 0; feature < data.features; feature++) {
-    const cuts = data.cuts[feature]!.length;
-    if (cuts === 0) continue;
-    histogram.fill(0);
-    for (const row of rows) {
-      const at = data.bins[row * data.features + feature]! * stride;
-      for (let k = 0; k < outputs; k++) histogram[at + k]! += residuals[row * outputs + k]!;
-      histogram[at + outputs]!++;
+  private divide(parent: GrowingNode, split: Split, needed: boolean): [GrowingNode, GrowingNode] {
+    const { left, right } = this.partition(parent.rows, split);
+    if (!needed) {
+      return [
+        { rows: left, histogram: parent.histogram },
+        { rows: right, histogram: parent.histogram },
+      ];
     }
-    total.fill(0);
-    for (let i = 0; i < (cuts + 1) * stride; i++) total[i % stride]! += histogram[i]!;
-    const whole = gainOf(total, undefined, rows.length);
-    bestGain = Math.max(bestGain, whole);
-    left.fill(0);
-    for (let bin = 0; bin < cuts; bin++) {
-      for (let k = 0; k < stride; k++) left[k]! += histogram[bin * stride + k]!;
-      const count = left[outputs]!;
-      if (count < shape.leastRows || rows.length - count < shape.leastRows) continue;
-      const gain = gainOf(left, undefined, count) + gainOf(left, total, rows.length - count);
-      if (gain > bestGain * (1 + 1e-12)) {
-        bestGain = gain;
-        best = { feature, bin };
+    // Only the smaller side is counted; the other is what remains of the parent.
+    const counted = this.histogram(left.length <= right.length ? left : right);
+    const rest = parent.histogram;
+    for (let i = 0; i < rest.length; i++) rest[i]! -= counted[i]!;
+    return left.length <= right.length
+      ? [
+          { rows: left, histogram: counted },
+          { rows: right, histogram: rest },
+        ]
+      : [
+          { rows: left, histogram: rest },
+          { rows: right, histogram: counted },
+        ];
+  }
+
+  private partition(rows: Int32Array, { feature, bin }: Split): { left: Int32Array; right: Int32Array } {
+    const { bins, features } = this.data;
+    const left = new Int32Array(rows.length);
+    const right = new Int32Array(rows.length);
+    let lefts = 0;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      if (bins[row * features + feature]! <= bin) left[lefts++] = row;
+      else right[i - lefts] = row;
+    }
+    return { left: left.subarray(0, lefts), right: right.subarray(0, rows.length - lefts) };
+  }
+
+  private histogram(rows: Int32Array): Float64Array {
+    const { data, residuals, stride } = this;
+    const { bins, features } = data;
+    const outputs = stride - 1;
+    const histogram = new Float64Array(features * MOST_BINS * stride);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      for (let feature = 0; feature < features; feature++) {
+        const at = (feature * MOST_BINS + bins[row * features + feature]!) * stride;
+        for (let k = 0; k < outputs; k++) histogram[at + k]! += residuals[row * outputs + k]!;
+        histogram[at + outputs]!++;
       }
     }
+    return histogram;
   }
-  return best;
+
+  private leafValues(rows: Int32Array): Float32Array {
+    const outputs = this.stride - 1;
+    const sums = new Float64Array(outputs);
+    for (const row of rows) {
+      for (let k = 0; k < outputs; k++) sums[k]! += this.residuals[row * outputs + k]!;
+    }
+    const { learningRate, shrinkage } = this.shape;
+    return Float32Array.from(sums, (sum) => (learningRate * sum) / (rows.length + shrinkage));
+  }
+
+  private bestSplit({ rows, histogram }: GrowingNode): Split | undefined {
+    const { stride } = this;
+    const { leastRows, shrinkage } = this.shape;
+    const outputs = stride - 1;
+    const total = new Float64Array(stride);
+    for (let i = 0; i < MOST_BINS * stride; i++) total[i % stride]! += histogram[i]!;
+    let least = 0;
+    for (let k = 0; k < outputs; k++) least += total[k]! ** 2;
+    let bestGain = (least / (rows.length + shrinkage)) * (1 + 1e-9);
+    let best: Split | undefined;
+    const left = new Float64Array(stride);
+    for (let feature = 0; feature < this.data.features; feature++) {
+      left.fill(0);
+      for (let bin = 0; bin < this.data.cuts[feature]!.length; bin++) {
+        const at = (feature * MOST_BINS + bin) * stride;
+        for (let k = 0; k < stride; k++) left[k]! += histogram[at + k]!;
+        const count = left[outputs]!;
+        if (count < leastRows) continue;
+        if (rows.length - count < leastRows) break;
+        let leftSquares = 0;
+        let rightSquares = 0;
+        for (let k = 0; k < outputs; k++) {
+          leftSquares += left[k]! ** 2;
+          rightSquares += (total[k]! - left[k]!) ** 2;
+        }
+        const gain = leftSquares / (count + shrinkage) + rightSquares / (rows.length - count + shrinkage);
+        if (gain > bestGain) {
+          bestGain = gain;
+          best = { feature, bin };
+        }
+      }
+    }
+    return best;
+  }
 }

@@ -5,10 +5,12 @@ import type { CurveVolatility } from "./curve-volatility.rules.js";
 import type { Backtest, BacktestScore } from "./forecaster.types.js";
 import type { TrainingWindow } from "./training-spec.rules.js";
 
-interface PendingForecast {
+/** What was said at one origin, row-major [horizons, tenors]. */
+export interface OriginForecast {
   means: Float64Array;
   /** Half-widths of the intervals. */
   widths: Float64Array;
+  /** [tenors]: what the widths are multiples of. */
   volatility: Float64Array;
 }
 
@@ -41,13 +43,16 @@ class ScoreSums {
   }
 }
 
+/** Steps between refits, at least, at origins before the backtest: their errors weigh and calibrate, but are not scored. */
+const WARM_UP_REFIT = 63;
+
 /**
  * Walks a forecaster through its history: at each origin it has seen the outcomes up to there and nothing
  * else, is refitted when it is due, and forecasts. What its forecasts missed by calibrates the intervals,
  * from the first origin on, and is scored from `backtestFrom` on. At the end everything through `to` was seen.
  */
 export class RollingBacktest {
-  private readonly pending = new Map<number, PendingForecast>();
+  private readonly pending = new Map<number, OriginForecast>();
   private readonly sums: ScoreSums[][];
   private readonly scoredOrigins = new Set<number>();
 
@@ -62,17 +67,18 @@ export class RollingBacktest {
     this.sums = horizons.map(() => Array.from({ length: panel.width }, () => new ScoreSums()));
   }
 
-  /** @param onDate told of every origin, for progress */
-  run(refitEvery: number, onDate: (date: number) => void): void {
-    const { from, to, firstOrigin } = this.window;
+  /** @param onForecast told of every origin and what was forecast from it */
+  run(refitEvery: number, onForecast: (origin: number, forecast: OriginForecast) => void): void {
+    const { from, to, firstOrigin, backtestFrom } = this.window;
+    const scoredFrom = Math.max(firstOrigin, backtestFrom - Math.max(...this.horizons));
     for (let date = from; date <= to; date++) {
       this.forecaster.observe(date);
       this.volatility.observe(date);
       if (date < firstOrigin) continue;
       this.settle(date);
-      if ((date - firstOrigin) % refitEvery === 0) this.forecaster.refit();
-      this.forecast(date);
-      onDate(date);
+      const every = date < scoredFrom ? Math.max(refitEvery, WARM_UP_REFIT) : refitEvery;
+      if ((date - (date < scoredFrom ? firstOrigin : scoredFrom)) % every === 0) this.forecaster.refit();
+      onForecast(date, this.forecast(date));
     }
     this.forecaster.refit();
   }
@@ -84,12 +90,14 @@ export class RollingBacktest {
     return { origins: this.scoredOrigins.size, scores };
   }
 
-  private forecast(origin: number): void {
+  private forecast(origin: number): OriginForecast {
     const volatility = this.volatility.at(origin);
     const widths = this.intervals.radii();
     for (let i = 0; i < widths.length; i++) widths[i]! *= volatility[i % this.panel.width]!;
-    this.pending.set(origin, { means: this.forecaster.forecast(origin), widths, volatility });
+    const forecast = { means: this.forecaster.forecast(origin), widths, volatility };
+    this.pending.set(origin, forecast);
     this.pending.delete(origin - Math.max(...this.horizons));
+    return forecast;
   }
 
   /** Compares the outcomes of a date with what was forecast for it. */

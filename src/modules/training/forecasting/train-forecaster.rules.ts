@@ -17,9 +17,12 @@ export function trainForecaster(
   onProgress: (fraction: number, message: string) => void,
 ): TrainedForecaster {
   onProgress(0, "reading the history");
-  const fitted = FittedForecaster.fit(history, spec, (date, { firstOrigin, to }) => {
-    if ((date - firstOrigin) % REPORT_EVERY !== 0) return;
-    onProgress((0.98 * (date - firstOrigin)) / (to - firstOrigin + 1), `backtest at ${history.dates[date]}`);
+  const fitted = FittedForecaster.fit(history, spec, (origin, _forecast, { firstOrigin, to }) => {
+    if ((origin - firstOrigin) % REPORT_EVERY !== 0) return;
+    onProgress(
+      (0.98 * (origin - firstOrigin)) / (to - firstOrigin + 1),
+      `backtest at ${history.dates[origin]}`,
+    );
   });
   onProgress(0.98, "writing the artifact");
   const artifact = fitted.toOnnx();

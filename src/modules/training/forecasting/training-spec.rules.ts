@@ -7,8 +7,8 @@ import { tenorMonths } from "./tenor-months.rules.js";
 
 /** Outcomes that a fit must have seen, for each horizon, before it may forecast. */
 const LEAST_FIT = 40;
-/** Origins before the backtest that give the ensemble its first weights and the intervals their first scores. */
-const WARM_UP = 1500;
+/** Share of the history before the backtest that only fits; from then on forecasts are made out of sample. */
+const FIT_ONLY = 0.2;
 const LONGEST_HORIZON = 520;
 const MOST_HORIZONS = 32;
 const MOST_TENORS = 120;
@@ -100,29 +100,22 @@ function trainingWindow(spec: TrainingSpec, history: CurveHistory): TrainingWind
   const beforeBacktest = LEAST_FIT + 3 * longest + scores;
   const needed = Math.max(beforeBacktest + scores, Math.ceil((beforeBacktest / 3) * 4));
   const purpose = `for horizon ${longest} and coverage ${spec.coverage}`;
+  const field = (["backtestFrom", "from", "to"] as const).find((each) => spec[each] !== undefined) ?? "curve";
+  const refuse = (found: string, least: number) =>
+    InvalidInputError.at(`input.${field}`, `${found}, but ${least} are needed ${purpose}`);
   const quoted = quotedDates(history, from, to);
-  if (spec.backtestFrom === undefined && quoted < needed) {
-    const field = spec.from !== undefined ? "input.from" : spec.to !== undefined ? "input.to" : "input.curve";
-    throw InvalidInputError.at(field, `${quoted} dates with quotes, but ${needed} are needed ${purpose}`);
-  }
+  if (spec.backtestFrom === undefined && quoted < needed) throw refuse(`${quoted} dates with quotes`, needed);
   const backtestFrom =
     spec.backtestFrom === undefined
       ? from + Math.floor(0.75 * count)
       : firstOnOrAfter(dates, spec.backtestFrom);
   const before = quotedDates(history, from, Math.min(backtestFrom, to + 1) - 1);
-  if (before < beforeBacktest) {
-    throw InvalidInputError.at(
-      "input.backtestFrom",
-      `${before} dates with quotes come before it, but ${beforeBacktest} are needed ${purpose}`,
-    );
-  }
+  if (before < beforeBacktest)
+    throw refuse(`${before} dates with quotes before the backtest`, beforeBacktest);
   const scored = quotedDates(history, backtestFrom, to);
-  if (scored < scores) {
-    const rule = `${scored} dates with quotes from there to the end, but ${scores} are needed ${purpose}`;
-    throw InvalidInputError.at("input.backtestFrom", rule);
-  }
-  const earliest = from + longest + LEAST_FIT - 1;
-  const firstOrigin = Math.max(earliest, backtestFrom - 2 * longest - scores - WARM_UP);
+  if (scored < scores) throw refuse(`${scored} dates with quotes in the backtest`, scores);
+  const fitOnly = Math.max(LEAST_FIT, Math.floor(FIT_ONLY * (backtestFrom - from - 3 * longest)));
+  const firstOrigin = from + longest + Math.min(fitOnly, backtestFrom - from - 3 * longest - scores) - 1;
   return { from, to, backtestFrom, firstOrigin };
 }
 
