@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { GraphQLSchema } from "graphql";
 import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
@@ -49,6 +50,7 @@ export interface App {
   models: ModelsModule;
   training: TrainingModule;
   samples: SampleLoader;
+  schema: GraphQLSchema;
   gateway: Gateway;
   /** Set once requests may come, unset while draining. */
   setReady(ready: boolean): void;
@@ -157,6 +159,7 @@ export async function createApp(config: Config): Promise<App> {
     models,
     training,
     samples,
+    schema,
     gateway,
     setReady: (value) => {
       ready = value;
