@@ -97,7 +97,7 @@ export class GraphClient {
         ...(target.origin === this.url.origin ? this.credentials() : {}),
         ...Object.fromEntries(upload.headers.map(({ name, value }) => [name, value])),
       },
-      body: Readable.toWeb(content),
+      body: Readable.toWeb(content) as RequestInit["body"],
       duplex: "half",
     });
     const text = await response.text();

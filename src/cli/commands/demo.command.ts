@@ -57,8 +57,10 @@ async function tellStory(context: CliContext): Promise<CommandResult> {
     );
   }
 
-  story.say("Train a dynamic Nelson-Siegel model and backtest it out of sample.");
-  const run = story.show(await trainAndShow(context, "NELSON_SIEGEL")).data as TrainingRun;
+  story.say(
+    "Train a vector autoregression of the curve's principal components and backtest it out of sample.",
+  );
+  const run = story.show(await trainAndShow(context, "FACTOR_VAR")).data as TrainingRun;
 
   story.say("Promote it: from now on it serves.");
   const promotion = story.show(
