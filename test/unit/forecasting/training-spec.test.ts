@@ -107,6 +107,7 @@ test.each([
   ["P1M", 1],
   ["P2Y", 24],
   ["P1Y6M", 18],
+  ["P1.5M", 1.5],
   ["M12", 12],
 ])("%s is %d months", (tenor, months) => expect(tenorMonths(tenor)).toBe(months));
 

@@ -11,7 +11,7 @@ const LEAST_FIT = 40;
 const FIT_ONLY = 0.2;
 const LONGEST_HORIZON = 520;
 const MOST_HORIZONS = 32;
-const MOST_TENORS = 120;
+const MOST_TENORS = 200;
 
 /** A training's course through the history, as indices of dates. */
 export interface TrainingWindow {
