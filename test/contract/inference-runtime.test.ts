@@ -296,6 +296,15 @@ describe("load", () => {
     expect(await next()).toEqual([2]);
   });
 
+  test("closing while a model loads leaves no thread behind", async () => {
+    const source = await folder.add("linear", linearModel());
+    const warming = start(inWorkers)
+      .warm(source)
+      .catch((error: unknown) => error);
+    await runtime.close();
+    expect(await warming).toMatchObject({ code: "UNAVAILABLE" });
+  });
+
   test("after close nothing runs, and what waited is UNAVAILABLE", async () => {
     const { source, blocker } = await blocked({});
     const waiting = runtime.run(source, square(2));

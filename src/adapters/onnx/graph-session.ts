@@ -4,6 +4,7 @@ import type { ModelSignature, Tensors, TensorSpec, TensorValue } from "../../por
 import { InvalidInputError } from "../../shared/errors.js";
 import { runtimeMessage } from "./runtime-message.js";
 import { graphType, runtimeTypes } from "./tensor-types.js";
+import { smallestInputs } from "./trial-inputs.js";
 
 // Whatever matters is thrown as well; the log would only repeat it on stderr.
 env.logLevel = "fatal";
@@ -70,6 +71,12 @@ export class GraphSession {
     }
   }
 
+  /** Runs the smallest inputs, whether the graph likes them or not: a first run is slower than the rest. */
+  async warm(): Promise<void> {
+    const inputs = smallestInputs(this.declared.inputs);
+    if (inputs) await this.run(inputs).catch(() => undefined);
+  }
+
   async release(): Promise<void> {
     await this.session.release();
   }
@@ -81,6 +88,8 @@ function toSpec(role: "input" | "output", metadata: InferenceSession.ValueMetada
       `The ${role} "${metadata.name}" is a sequence, map, optional or sparse tensor; only dense tensors are served`,
     );
   }
+  // As a key of a JavaScript object this one name does not behave.
+  if (metadata.name === "__proto__") throw new UnservableGraphError(`An ${role} cannot be named "__proto__"`);
   const type = graphType(metadata.type);
   if (!type) {
     throw new UnservableGraphError(

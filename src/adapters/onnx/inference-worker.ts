@@ -47,7 +47,7 @@ async function answer(request: WorkerRequest): Promise<Measurement | RunResult |
     case "measure":
       return measure(request.model);
     case "load":
-      await sessionOf(request.model);
+      await (await sessionOf(request.model)).warm();
       return undefined;
     case "run": {
       const session = await sessionOf(request.model);

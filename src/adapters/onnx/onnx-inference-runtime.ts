@@ -126,6 +126,7 @@ class OnnxInferenceRuntime implements InferenceRuntime {
       const tiny =
         predictable && loadMs < inlineLoadBelowMs && cost !== undefined && cost.baseMs < this.inlineBelowMs;
       const inline = tiny ? await GraphSession.load(source.path, this.sessionSettings) : undefined;
+      await inline?.warm();
       const placement = inline ? "inline" : "worker";
       return {
         source,
@@ -156,7 +157,9 @@ class OnnxInferenceRuntime implements InferenceRuntime {
 
   private async release({ source, inline }: CachedModel): Promise<void> {
     await inline?.release();
-    if (!this.closed) await this.everywhere({ kind: "release", key: source.key }, false);
+    // A thread that dies meanwhile has released everything.
+    if (!this.closed)
+      await this.everywhere({ kind: "release", key: source.key }, false).catch(() => undefined);
   }
 
   private everywhere(request: Parameters<WorkerPool["broadcast"]>[0], start: boolean): Promise<void> {

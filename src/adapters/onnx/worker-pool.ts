@@ -55,6 +55,7 @@ export class WorkerPool {
 
   /** Has every running thread, or every thread when `start` is set, do the same. */
   async broadcast(request: WorkerRequest, options: { start: boolean; timeoutMs: number }): Promise<void> {
+    if (this.closed) throw shuttingDown();
     const slots = this.slots.filter((slot) => options.start || slot.running);
     await Promise.all(slots.map((slot) => slot.ask(request, options.timeoutMs)));
   }
@@ -191,8 +192,7 @@ class WorkerSlot {
     const { worker, busy } = this;
     this.forget(reason);
     worker?.postMessage("stop");
-    if (busy) worker?.unref();
-    else if (worker) await once(worker, "exit");
+    if (worker && !busy) await once(worker, "exit");
   }
 
   private forget(reason: Error): void {
