@@ -16,10 +16,23 @@ export default tseslint.config(
       "max-lines": ["error", { max: 400, skipBlankLines: true, skipComments: true }],
       "max-lines-per-function": ["error", { max: 60, skipBlankLines: true, skipComments: true }],
       "no-console": "error",
+      // Arguments of a resolver declare the field's own: unused ones are named with an underscore.
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", caughtErrors: "none" }],
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "MemberExpression[object.name='process'][property.name='env']",
+          message: "The environment is read in src/config/env.ts only.",
+        },
+      ],
     },
   },
   {
     files: ["src/cli/**/*.ts", "test/**/*.ts"],
     rules: { "no-console": "off", "max-lines-per-function": "off" },
+  },
+  {
+    files: ["src/config/env.ts", "src/cli/environment.ts", "test/**/*.ts"],
+    rules: { "no-restricted-syntax": "off" },
   },
 );

@@ -65,70 +65,11 @@ export async function createApp(config: Config): Promise<App> {
   const logger = createLogger(config.logLevel);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const { database, queue, store } = await openEngines(config, logger);
-  const runtime = createOnnxInferenceRuntime({
-    workers: config.inference.workers,
-    cacheBytes: config.inference.cacheBytes,
-    queueLimit: config.inference.queueLimit,
-    maxBatch: config.inference.maxBatchRows,
-    validation: {
-      timeoutMs: config.inference.validationTimeoutMs,
-      memoryBytes: config.inference.validationMemoryBytes,
-    },
-    onRun: (run) => reportInference(run, models.served.modelOf(run.key)),
-  });
-
-  const operations = createOperationsModule(database, queue, logger);
-  const curves = createCurvesModule(database);
-  const linkKey = await readLinkKey(config);
-  const { artifactMaxBytes: maxArtifactBytes } = config;
-  const models = createModelsModule({
-    database,
-    store,
-    runtime,
-    operations,
-    curves,
-    linkKey,
-    maxArtifactBytes,
-  });
-  const training = createTrainingModule(database, operations, models, curves);
-  const predictions = createPredictionsModule({
-    database,
-    runtime,
-    models,
-    curves,
-    logger,
-    tensorLimits: { elements: config.inference.maxElements, rows: config.inference.maxRows },
-    logValueBytes: config.predictionLogValueBytes,
-  });
-  const samples = new SampleLoader(
-    curves.curves,
-    training.training,
-    models.registry,
-    models.lifecycle,
-    logger,
-    SAMPLES_FOLDER,
-  );
-  const nodeSources = [
-    operations.nodeSource,
-    curves.nodeSource,
-    ...models.nodeSources,
-    training.nodeSource,
-    ...predictions.nodeSources,
-  ];
-  const schema = await buildGraph(
-    [
-      new IdentityResolver(),
-      new NodeResolver(nodeSources),
-      curves.resolver,
-      ...models.resolvers,
-      ...predictions.resolvers,
-      ...training.resolvers,
-      operations.resolver,
-    ],
-    { traced: config.otlpEndpoint !== undefined },
-  );
-
+  const engines = await openEngines(config, logger);
+  const { database, queue, store } = engines;
+  const modules = createModules(config, engines, await readLinkKey(config), logger);
+  const { runtime, operations, models, predictions, samples } = modules;
+  const schema = await buildGraph(modules.resolvers, { traced: config.otlpEndpoint !== undefined });
   let ready = false;
   const gateway = await createGateway({
     schema,
@@ -148,17 +89,11 @@ export async function createApp(config: Config): Promise<App> {
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
-
   return {
     config,
     logger,
-    database,
-    queue,
-    store,
-    operations,
-    models,
-    training,
-    samples,
+    ...engines,
+    ...modules,
     schema,
     gateway,
     setReady: (value) => {
@@ -178,6 +113,62 @@ export async function createApp(config: Config): Promise<App> {
       await tracing.close();
     },
   };
+}
+
+/** Every module over the engines, and the resolvers that make the graph. */
+function createModules(
+  config: Config,
+  { database, queue, store }: Engines,
+  linkKey: Uint8Array,
+  logger: Logger,
+) {
+  const { inference, artifactMaxBytes: maxArtifactBytes } = config;
+  const runtime = createOnnxInferenceRuntime({
+    workers: inference.workers,
+    cacheBytes: inference.cacheBytes,
+    queueLimit: inference.queueLimit,
+    maxBatch: inference.maxBatchRows,
+    validation: { timeoutMs: inference.validationTimeoutMs, memoryBytes: inference.validationMemoryBytes },
+    onRun: (run) => reportInference(run, models.served.modelOf(run.key)),
+  });
+  const operations = createOperationsModule(database, queue, logger);
+  const curves = createCurvesModule(database);
+  const models = createModelsModule({
+    database,
+    store,
+    runtime,
+    operations,
+    curves,
+    linkKey,
+    maxArtifactBytes,
+  });
+  const training = createTrainingModule(database, operations, models, curves);
+  const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
+  const logValueBytes = config.predictionLogValueBytes;
+  const predictions = createPredictionsModule({
+    database,
+    runtime,
+    models,
+    curves,
+    logger,
+    tensorLimits,
+    logValueBytes,
+  });
+  const samples = new SampleLoader({
+    curves: curves.curves,
+    training: training.training,
+    registry: models.registry,
+    lifecycle: models.lifecycle,
+    logger,
+    folder: SAMPLES_FOLDER,
+  });
+  const modules = [operations, curves, models, training, predictions];
+  const resolvers = [
+    new IdentityResolver(),
+    new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
+    ...modules.flatMap((module) => module.resolvers),
+  ];
+  return { runtime, operations, models, training, predictions, samples, resolvers };
 }
 
 interface Engines {

@@ -10,23 +10,25 @@ export const curveEntities = [CurveRow, CurveSnapshotRow];
 
 export interface CurvesModule {
   curves: CurveService;
-  resolver: CurveResolver;
-  nodeSource: NodeSource;
+  resolvers: object[];
+  nodeSources: NodeSource[];
 }
 
 export function createCurvesModule(database: Database): CurvesModule {
   const curves = new CurveService(database);
   return {
     curves,
-    resolver: new CurveResolver(curves),
-    nodeSource: {
-      type: "Curve",
-      permission: "curve:read",
-      find: async (id) => {
-        const [row] = await curves.byIds([id]);
-        return row instanceof Error || !row ? undefined : new CurveType(row);
+    resolvers: [new CurveResolver(curves)],
+    nodeSources: [
+      {
+        type: "Curve",
+        permission: "curve:read",
+        find: async (id) => {
+          const [row] = await curves.byIds([id]);
+          return row instanceof Error || !row ? undefined : new CurveType(row);
+        },
       },
-    },
+    ],
   };
 }
 

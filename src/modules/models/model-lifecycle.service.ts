@@ -7,10 +7,10 @@ import type { Caller } from "../identity/index.js";
 import { onceOnly } from "../operations/index.js";
 import type { ModelRow } from "./model.entity.js";
 import { assertExpected, assertMayEnter, isExclusive, rollbackTarget } from "./model-lifecycle.rules.js";
-import { ModelRegistryService } from "./model-registry.service.js";
+import type { ModelRegistryService } from "./model-registry.service.js";
 import type { ModelVersionRow, Stage } from "./model-version.entity.js";
 import { ModelVersionRepository } from "./model-version.repository.js";
-import { ServedVersions } from "./served-versions.js";
+import type { ServedVersions } from "./served-versions.js";
 import type { StageTransitionRow } from "./stage-transition.entity.js";
 import { filesKey } from "./version-files.js";
 

@@ -15,8 +15,8 @@ export const operationsEntities = [JobRow, OutboxEvent, IdempotencyKey];
 export interface OperationsModule {
   jobs: JobService;
   feed: EventFeed;
-  resolver: JobResolver;
-  nodeSource: NodeSource;
+  resolvers: object[];
+  nodeSources: NodeSource[];
 }
 
 export function createOperationsModule(
@@ -28,15 +28,17 @@ export function createOperationsModule(
   return {
     jobs,
     feed: new EventFeed(database),
-    resolver: new JobResolver(jobs),
-    nodeSource: {
-      type: "Job",
-      permission: "job:read",
-      find: async (id) => {
-        const row = await jobs.find(id);
-        return row ? JobType.from(row) : undefined;
+    resolvers: [new JobResolver(jobs)],
+    nodeSources: [
+      {
+        type: "Job",
+        permission: "job:read",
+        find: async (id) => {
+          const row = await jobs.find(id);
+          return row ? JobType.from(row) : undefined;
+        },
       },
-    },
+    ],
   };
 }
 

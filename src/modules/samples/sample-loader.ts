@@ -15,19 +15,21 @@ export type SampleState = "off" | "loading" | "loaded" | "failed";
 const SAMPLES: Caller = { subject: "samples", roles: ["ADMIN"] };
 const POLL_MS = 250;
 
+export interface SampleLoaderNeeds {
+  curves: CurveService;
+  training: TrainingService;
+  registry: ModelRegistryService;
+  lifecycle: ModelLifecycleService;
+  logger: Logger;
+  /** Folder of the sample files. */
+  folder: string;
+}
+
 /** Brings a new platform to its first forecast: the sample curve, a trained model, its promotion. */
 export class SampleLoader {
   private current: SampleState = "off";
 
-  constructor(
-    private readonly curves: CurveService,
-    private readonly training: TrainingService,
-    private readonly registry: ModelRegistryService,
-    private readonly lifecycle: ModelLifecycleService,
-    private readonly logger: Logger,
-    /** Folder of the sample files. */
-    private readonly folder: string,
-  ) {}
+  constructor(private readonly needs: SampleLoaderNeeds) {}
 
   get state(): SampleState {
     return this.current;
@@ -40,27 +42,30 @@ export class SampleLoader {
       await this.loadCurve();
       await this.trainAndPromote(signal);
       this.current = "loaded";
-      this.logger.info({ event: "samples.loaded" }, "the samples are loaded");
+      this.needs.logger.info({ event: "samples.loaded" }, "the samples are loaded");
     } catch (error) {
       if (signal.aborted) return;
       this.current = "failed";
-      this.logger.error({ event: "samples.failed", err: error }, "the samples could not be loaded");
+      this.needs.logger.error({ event: "samples.failed", err: error }, "the samples could not be loaded");
     }
   }
 
   private async loadCurve(): Promise<void> {
     const { kind, tenors, snapshots } = parseCurveCsv(
-      await readFile(`${this.folder}/ust-par-yield.csv`, "utf8"),
+      await readFile(`${this.needs.folder}/ust-par-yield.csv`, "utf8"),
     );
-    const curve = await this.curves.find(SAMPLE_CURVE);
-    if (!curve) await this.curves.define({ name: SAMPLE_CURVE, kind, unit: "percent", tenors }, SAMPLES);
-    else if ((await this.curves.latest([curve]))[0]) return;
-    await this.curves.record({ curve: SAMPLE_CURVE, snapshots }, SAMPLES);
+    const curve = await this.needs.curves.find(SAMPLE_CURVE);
+    if (!curve)
+      await this.needs.curves.define({ name: SAMPLE_CURVE, kind, unit: "percent", tenors }, SAMPLES);
+    else if ((await this.needs.curves.latest([curve]))[0]) return;
+    await this.needs.curves.record({ curve: SAMPLE_CURVE, snapshots }, SAMPLES);
   }
 
   private async trainAndPromote(signal: AbortSignal): Promise<void> {
-    const model = await this.registry.findModel(SAMPLE_MODEL);
-    const [first] = model ? (await this.registry.listVersions(model, undefined, { limit: 1 })).items : [];
+    const model = await this.needs.registry.findModel(SAMPLE_MODEL);
+    const [first] = model
+      ? (await this.needs.registry.listVersions(model, undefined, { limit: 1 })).items
+      : [];
     if (first) return this.promoteFirst();
     const request = {
       model: SAMPLE_MODEL,
@@ -68,9 +73,9 @@ export class SampleLoader {
       type: "ENSEMBLE",
       idempotencyKey: "first-forecaster",
     } as const;
-    const { run } = await this.training.start(request, SAMPLES);
+    const { run } = await this.needs.training.start(request, SAMPLES);
     for (;;) {
-      const now = await this.training.find(run.id);
+      const now = await this.needs.training.find(run.id);
       if (now?.status === "SUCCEEDED") return this.promoteFirst();
       if (now?.finishedAt) throw new Error(`the first training ended ${now.status}: ${now.error ?? ""}`);
       await delay(POLL_MS, undefined, { signal });
@@ -79,9 +84,9 @@ export class SampleLoader {
 
   /** Only a model that never had a stage: afterwards it is its owners' to decide. */
   private async promoteFirst(): Promise<void> {
-    const model = await this.registry.findModel(SAMPLE_MODEL);
+    const model = await this.needs.registry.findModel(SAMPLE_MODEL);
     if (!model || model.lastTransition > 0) return;
     const request = { model: SAMPLE_MODEL, number: 1, stage: "PRODUCTION", reason: "first start" } as const;
-    await this.lifecycle.promote(request, SAMPLES);
+    await this.needs.lifecycle.promote(request, SAMPLES);
   }
 }

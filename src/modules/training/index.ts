@@ -14,7 +14,7 @@ export const trainingEntities = [TrainingRunRow];
 export interface TrainingModule {
   training: TrainingService;
   resolvers: object[];
-  nodeSource: NodeSource;
+  nodeSources: NodeSource[];
 }
 
 export function createTrainingModule(
@@ -31,14 +31,16 @@ export function createTrainingModule(
       new TrainingResolver(training, models.registry, curves.curves),
       new VersionTrainingResolver(training),
     ],
-    nodeSource: {
-      type: "TrainingRun",
-      permission: "training:read",
-      find: async (id) => {
-        const row = await training.find(id);
-        return row ? new TrainingRunType(row) : undefined;
+    nodeSources: [
+      {
+        type: "TrainingRun",
+        permission: "training:read",
+        find: async (id) => {
+          const row = await training.find(id);
+          return row ? new TrainingRunType(row) : undefined;
+        },
       },
-    },
+    ],
   };
 }
 
