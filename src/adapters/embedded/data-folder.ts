@@ -1,10 +1,10 @@
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { constants } from "node:fs";
 import { access, cp, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { Worker } from "node:worker_threads";
+import { promisify } from "node:util";
 
 const ABANDONED_MS = 10 * 60_000;
 
@@ -78,11 +78,10 @@ async function sweepDrafts(cacheDir: string): Promise<void> {
   }
 }
 
-/** Makes a cluster from nothing in a thread of its own, whose memory goes with it. */
+/** Makes a cluster from nothing, in a process of its own. */
 async function initialise(folder: string): Promise<void> {
-  const worker = new Worker(new URL("./template-worker.js", import.meta.url), { workerData: { folder } });
-  const [code] = (await once(worker, "exit")) as [number];
-  if (code !== 0) throw new Error(`could not initialise ${folder} (exit code ${code})`);
+  const program = join(import.meta.dirname, "initialise-cluster.js");
+  await promisify(execFile)(process.execPath, [program, folder]);
 }
 
 /** What a prepared cluster depends on: the versions of the engine and its extension. */
