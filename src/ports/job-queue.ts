@@ -9,7 +9,7 @@ export interface QueuedJob {
   attempts: number;
   /** Milliseconds before the first delivery. */
   delayMs?: number;
-  /** 1 is the most urgent. */
+  /** 1 is the most urgent; jobs without one come before those that have one. */
   priority?: number;
   /** W3C trace context of the request that asked for it. */
   traceContext?: Record<string, string>;
@@ -18,7 +18,7 @@ export interface QueuedJob {
 export interface Delivery {
   id: string;
   name: string;
-  /** 1 for the first delivery. */
+  /** 1 for the first; a delivery that ended with its worker, or was handed back at shutdown, does not count. */
   attempt: number;
   lastAttempt: boolean;
   traceContext: Record<string, string>;
@@ -42,7 +42,10 @@ export class UnrecoverableJobError extends Error {
 }
 
 export interface JobWorker {
-  /** Stops taking jobs, aborts the deliveries under way after `graceMs`, and waits for them. */
+  /**
+   * Stops taking jobs, aborts the deliveries under way after `graceMs`, and waits for them. What fails
+   * once aborted is delivered again, by another worker or after the next start.
+   */
   close(graceMs: number): Promise<void>;
 }
 
