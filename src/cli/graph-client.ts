@@ -10,7 +10,7 @@ const ANSWER_TIMEOUT_MS = 60_000;
 
 interface GraphError {
   message: string;
-  extensions?: { code?: string; field?: string; errorId?: string };
+  extensions?: { code?: string; field?: string };
 }
 
 /** Speaks the graph over HTTP, its subscriptions over WebSocket, and uploads artifacts. */
@@ -155,10 +155,6 @@ function parseAnswer<N extends OperationName>(
 }
 
 function failureOf([first]: readonly GraphError[]): CommandFailure {
-  const { code = "INTERNAL", field, errorId } = first!.extensions ?? {};
-  return new CommandFailure(
-    code,
-    errorId ? `${first!.message} (error id ${errorId})` : first!.message,
-    field,
-  );
+  const { code = "INTERNAL", field } = first!.extensions ?? {};
+  return new CommandFailure(code, first!.message, field);
 }
