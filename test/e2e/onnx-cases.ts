@@ -57,7 +57,7 @@ const versionFields = `number status rejection
   signature { inputs { name type shape } outputs { name type shape } }`;
 
 /** Uploads the graph as the first version of a new model and waits for the verdict on it. */
-async function register(model: string, bytes: Uint8Array): Promise<Version> {
+async function register(model: string, bytes: Uint8Array<ArrayBuffer>): Promise<Version> {
   await graph("mutation($input: RegisterModelInput!) { registerModel(input: $input) { model { id } } }", {
     input: { name: model, kind: "TENSOR" },
   });
@@ -168,7 +168,7 @@ async function check({ case: name, expect }: Case, folder: string): Promise<stri
     .toLowerCase()
     .replace(/[^a-z0-9_-]/g, "-")
     .slice(0, 50)}-${run}`;
-  const version = await register(model, await readFile(join(folder, "model.onnx")));
+  const version = await register(model, Uint8Array.from(await readFile(join(folder, "model.onnx"))));
   if (version.status === "REJECTED") {
     const refusal = `refused: ${version.rejection}`;
     if (expect === "pass" || !version.rejection) throw new Error(refusal);
