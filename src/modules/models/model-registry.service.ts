@@ -6,7 +6,7 @@ import type { ByteRange, ObjectStore } from "../../ports/object-store.js";
 import { ConflictError, InvalidInputError, NotFoundError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import type { Caller } from "../identity/index.js";
-import { onceOnly } from "../operations/index.js";
+import { JobRepository, onceOnly } from "../operations/index.js";
 import type { JobRow, JobRun, JobService } from "../operations/index.js";
 import type { ModelKind, ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
@@ -162,7 +162,7 @@ export class ModelRegistryService {
     const { job, created } = await this.database.transaction(async (tx) => {
       const versions = new ModelVersionRepository(tx);
       const locked = (await versions.lock(version.id))!;
-      const known = locked.validationJobId ? await this.jobs.find(locked.validationJobId) : null;
+      const known = locked.validationJobId ? await new JobRepository(tx).find(locked.validationJobId) : null;
       if (locked.status !== "PENDING" || (known && !known.finishedAt)) return { job: known, created: false };
       const started = await this.jobs.create(
         tx,
@@ -243,6 +243,11 @@ export class ModelRegistryService {
     const model = await new ModelRepository(tx).lockByName(name);
     if (!model) throw new NotFoundError(`input.model: no model "${name}"`, { field: "input.model" });
     return model;
+  }
+
+  /** For transactions that know the model by a foreign key. */
+  async modelWithin(tx: Transaction, id: string): Promise<ModelRow> {
+    return (await new ModelRepository(tx).byIds([id])).get(id)!;
   }
 
   findModel(name: string): Promise<ModelRow | null> {

@@ -218,9 +218,10 @@ export class TrainingService {
     ) => {
       const runs = new TrainingRunRepository(tx);
       const run = await runs.findByJob(job.id);
-      const [model] = run ? await this.registry.modelsByIds([run.modelId]) : [];
-      if (run && model && !(model instanceof Error)) await runs.update(run, model.name, changes, message);
-      return model instanceof Error ? undefined : model;
+      if (!run) return undefined;
+      const model = await this.registry.modelWithin(tx, run.modelId);
+      await runs.update(run, model.name, changes, message);
+      return model;
     };
     return {
       ended: async (tx, job, status) => {
