@@ -6,6 +6,7 @@ import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
+import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
 import { migrations } from "../migrations/index.js";
 import type { Config } from "./config/config.js";
 import { buildGraph } from "./gateway/build-schema.js";
@@ -203,7 +204,6 @@ async function openEngines(config: Config, logger: Logger): Promise<Engines> {
     const queue = await createBullmqJobQueue({ transport, onError: onQueueError });
     return { database, queue, store: await objects() };
   }
-  const { openPostgresDatabase } = await import("./adapters/service/postgres-database.js");
   const database = await openPostgresDatabase({ dsn: config.databaseDsn, entities, migrations, log: logger });
   const transport =
     config.redisUrl === undefined

@@ -61,6 +61,15 @@ export function inRemoteSpan<T>(
   );
 }
 
+/** A span of something that has just ended. @param durationMs how long it took */
+export function recordSpan(name: string, attributes: Attributes, durationMs: number, success: boolean): void {
+  if (!tracingOn) return;
+  const endTime = Date.now();
+  const span = tracer.startSpan(name, { attributes, kind: SpanKind.CLIENT, startTime: endTime - durationMs });
+  if (!success) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end(endTime);
+}
+
 /** W3C headers of the current span; empty when there is none. */
 export function currentTraceContext(): Record<string, string> {
   const carrier: Record<string, string> = {};

@@ -6,6 +6,7 @@ import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
 import { NotificationListener } from "./notification-listener.js";
 import { TypeormLog } from "./typeorm-log.js";
+import { TracedQueries } from "./traced-queries.js";
 
 /** The platform's tables: classes, since adapters know no module. */
 export interface Schema {
@@ -58,6 +59,7 @@ export async function connectDataSource(options: TypeormDatabaseOptions): Promis
     type: "postgres",
     entities: options.entities,
     migrations: options.migrations,
+    subscribers: [TracedQueries],
     migrationsTransactionMode: "each",
     poolSize: options.poolSize,
     // Extensions belong to the migrations; uuids come from gen_random_uuid(), which is built in.

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { InferenceRuntime, TensorValue, Tensors } from "../../ports/inference-runtime.js";
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import type { CurveHistory, CurveRow, CurveService } from "../curves/index.js";
+import { inSpan } from "../../telemetry/tracing.js";
 import type { Caller } from "../identity/index.js";
 import type { ServedVersion, ServedVersions, VersionSelector } from "../models/index.js";
 import { curveFrequency, stepAhead } from "./forecast-calendar.rules.js";
@@ -67,7 +68,10 @@ export class ForecastService {
       });
     }
     const history = toHistoryTensor(window, shape.lookback);
-    const outputs = await this.runtime.run(served.source, { history }, { signal });
+    const { model, version } = served;
+    const outputs = await inSpan("inference", { model: model.name, version: version.number }, () =>
+      this.runtime.run(served.source, { history }, { signal }),
+    );
     const value: ForecastValue = {
       id: randomUUID(),
       versionId: served.version.id,

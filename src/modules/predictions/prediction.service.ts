@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
+import { inSpan } from "../../telemetry/tracing.js";
 import type { Caller } from "../identity/index.js";
 import type { ServedVersions, VersionSelector } from "../models/index.js";
 import type { InferenceLog } from "./inference-log.js";
@@ -37,7 +38,9 @@ export class PredictionService {
     const { version, signature, source } = await this.served.resolve(request.model, request.version);
     const inputs = decodeInputs(signature, request.inputs, "input.inputs", this.limits);
     const wanted = checkOutputs(signature, request.outputs, "input.outputs");
-    const tensors = await this.runtime.run(source, inputs, { outputs: wanted, signal });
+    const tensors = await inSpan("inference", { model: request.model, version: version.number }, () =>
+      this.runtime.run(source, inputs, { outputs: wanted, signal }),
+    );
     const names = wanted ?? signature.outputs.map(({ name }) => name);
     const outputs = names.map((name) => encodeTensor(name, tensors[name]!, request.encoding ?? "VALUES"));
     const prediction = { id: randomUUID(), versionId: version.id, outputs, at: new Date() };
