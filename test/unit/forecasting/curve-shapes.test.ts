@@ -73,3 +73,21 @@ test("a tenor that was never quoted is named, and answered with NaN", () => {
   const { mean } = fitted.forecast(last);
   mean.forEach((value, cell) => expect(Number.isNaN(value)).toBe(cell % history.tenors.length === 2));
 });
+
+test("where two tenors are left, Nelson and Siegel say nothing and the ensemble goes on without them", async () => {
+  const history = syntheticCurve(last + 1);
+  const width = history.tenors.length;
+  const values = history.values.map((value, cell) =>
+    cell >= (last - 80) * width && cell % width > 1 ? Number.NaN : value,
+  );
+  const thin = { ...history, values };
+  const mean = async (type: "NELSON_SIEGEL" | "ENSEMBLE") => {
+    const fitted = FittedForecaster.fit(thin, trainingSpec({ type, refitEvery: 60 }));
+    const [answer] = await runArtifact(fitted.toOnnx(), thin, [last]);
+    expect(largestDifference(answer!.mean, fitted.forecast(last).mean)).toBeLessThan(1e-5);
+    return [...answer!.mean.slice(0, width)];
+  };
+  expect(await mean("NELSON_SIEGEL")).toEqual(Array(width).fill(Number.NaN));
+  const ensemble = await mean("ENSEMBLE");
+  expect(ensemble.map(Number.isFinite)).toEqual(history.tenors.map((_, tenor) => tenor < 2));
+});

@@ -2,22 +2,29 @@ import type { CurveGraph } from "./curve-graph.rules.js";
 import { LOOKBACK } from "./curve-panel.rules.js";
 import type { CurvePanel } from "./curve-panel.rules.js";
 
-/** Share of the long-run variance in the blend: calm quarters do not stay calm for ever. */
-const LONG_RUN_WEIGHT = 0.1;
+/** Steps over which half of a calm or a storm has passed. */
+const HALF_FORGOTTEN = 200;
 
 /**
  * How far a tenor moves in one step, as seen from an origin: the root of a blend of the mean squared change
- * inside the window and over all history before. Prediction intervals are multiples of it, so that they
- * widen when the market wakes up.
+ * inside the window and over all history before, the latter weighing more at longer horizons. Prediction
+ * intervals are multiples of it, so that they widen when the market wakes up.
  */
 export class CurveVolatility {
   private readonly squares: Float64Array;
   private readonly changes: Float64Array;
   private observedTo = 0;
 
-  constructor(private readonly panel: CurvePanel) {
+  /** For each horizon, the share of the long run in the blend. */
+  private readonly longRunShare: number[];
+
+  constructor(
+    private readonly panel: CurvePanel,
+    horizons: readonly number[],
+  ) {
     this.squares = new Float64Array(panel.width);
     this.changes = new Float64Array(panel.width);
+    this.longRunShare = horizons.map((horizon) => horizon / (horizon + HALF_FORGOTTEN));
   }
 
   /** Takes in the changes up to a date; called with ascending dates. */
@@ -33,35 +40,52 @@ export class CurveVolatility {
     }
   }
 
-  /** @returns [tenors], > 0; of the long run alone where the window holds no change */
+  /** @returns row-major [horizons, tenors], > 0 */
   at(origin: number): Float64Array {
-    return Float64Array.from({ length: this.panel.width }, (_, tenor) => {
-      let squares = 0;
-      let changes = 0;
-      for (let lag = 0; lag < LOOKBACK - 1; lag++) {
-        const change = this.panel.carried(origin, lag, tenor) - this.panel.carried(origin, lag + 1, tenor);
-        if (Number.isNaN(change)) continue;
-        squares += change ** 2;
-        changes++;
+    const { width } = this.panel;
+    const recent = Float64Array.from({ length: width }, (_, tenor) => this.recent(origin, tenor));
+    const volatility = new Float64Array(this.longRunShare.length * width);
+    this.longRunShare.forEach((share, h) => {
+      for (let tenor = 0; tenor < width; tenor++) {
+        const blend = (1 - share) * recent[tenor]! + share * this.longRun(tenor);
+        volatility[h * width + tenor] = Math.sqrt(blend);
       }
-      const recent = squares / Math.max(changes, 1);
-      return Math.sqrt((1 - LONG_RUN_WEIGHT) * recent + LONG_RUN_WEIGHT * this.longRun(tenor));
     });
+    return volatility;
   }
 
-  /** The same in the graph, [N, 1, tenors]. */
+  /** The same in the graph, [N, horizons, tenors]. */
   emit(graph: CurveGraph): string {
     const { squares, changes } = graph.windowChanges();
     const recent = graph.divide(squares, graph.onnx.node("Max", [changes, graph.scalar(1)]));
-    const longRun = Array.from({ length: graph.tenors }, (_, tenor) => LONG_RUN_WEIGHT * this.longRun(tenor));
-    const blend = graph.add(
-      graph.multiply(recent, graph.scalar(1 - LONG_RUN_WEIGHT)),
-      graph.constant([1, graph.tenors], longRun),
+    const recentShare = graph.constant(
+      [1, graph.horizons, 1],
+      this.longRunShare.map((share) => 1 - share),
     );
-    return graph.unsqueeze(graph.onnx.node("Sqrt", [blend]), 1);
+    const longRun = this.longRunShare.flatMap((share) =>
+      Array.from({ length: graph.tenors }, (_, tenor) => share * this.longRun(tenor)),
+    );
+    const blend = graph.add(
+      graph.multiply(graph.unsqueeze(recent, 1), recentShare),
+      graph.constant([1, graph.horizons, graph.tenors], longRun),
+    );
+    return graph.onnx.node("Sqrt", [blend]);
   }
 
-  /** Mean squared change of a tenor so far; a curve that never moved gets the smallest quote step there is. */
+  /** Mean squared change inside the window; 0 where it holds none. */
+  private recent(origin: number, tenor: number): number {
+    let squares = 0;
+    let changes = 0;
+    for (let lag = 0; lag < LOOKBACK - 1; lag++) {
+      const change = this.panel.carried(origin, lag, tenor) - this.panel.carried(origin, lag + 1, tenor);
+      if (Number.isNaN(change)) continue;
+      squares += change ** 2;
+      changes++;
+    }
+    return squares / Math.max(changes, 1);
+  }
+
+  /** Mean squared change so far; of a tenor that never moved next to nothing, so that it can be divided by. */
   private longRun(tenor: number): number {
     return Math.max(this.squares[tenor]! / Math.max(this.changes[tenor]!, 1), Number.EPSILON);
   }

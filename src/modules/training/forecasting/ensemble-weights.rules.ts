@@ -1,36 +1,49 @@
 import { Matrix, solve } from "ml-matrix";
 
 /**
- * Weights, none negative and of sum 1, that make the combined squared error smallest; without any error to go
- * by, all on the first member.
+ * Weights, none negative and of sum 1, that make the combined squared error smallest.
  * @param products row-major [members, members]: sums of the products of the members' errors
- * @param shrinkage pull towards equal weights, as a share of the members' mean squared error
+ * @param pull towards all weight on the first member, in units of the members' mean squared error; without any
+ *   error to go by the first member has it all
  */
-export function ensembleWeights(products: Float64Array, members: number, shrinkage: number): Float64Array {
+export function ensembleWeights(products: Float64Array, members: number, pull: number): Float64Array {
+  let best = Float64Array.from({ length: members }, (_, i) => (i === 0 ? 1 : 0));
   let trace = 0;
   for (let i = 0; i < members; i++) trace += products[i * members + i]!;
-  const first = Float64Array.from({ length: members }, (_, i) => (i === 0 ? 1 : 0));
-  if (!(trace > 0)) return first;
-  const pull = (shrinkage * trace) / members + 1e-12 * trace;
-  const at = (i: number, j: number) => products[i * members + j]! + (i === j ? pull : 0);
-  let best = first;
+  if (!(trace > 0)) return best;
+  // The jitter keeps members that agree in every forecast from making the equations singular.
+  const penalty = pull + 1e-9;
+  const quadratic = (i: number, j: number) =>
+    (products[i * members + j]! * members) / trace + (i === j ? penalty : 0);
   let least = Number.POSITIVE_INFINITY;
   // So few members that every choice of those with a weight can be tried.
   for (let chosen = 1; chosen < 1 << members; chosen++) {
-    const indices = Array.from(first.keys()).filter((i) => chosen & (1 << i));
-    const solution = solve(
-      new Matrix(indices.map((i) => indices.map((j) => at(i, j)))),
-      Matrix.ones(indices.length, 1),
-    ).to1DArray();
-    // The pull's linear term is the same for all members, so it drops out of weights that sum to 1.
-    const total = solution.reduce((sum, each) => sum + each, 0);
-    if (solution.some((each) => each / total < 0)) continue;
-    const squaredError = 1 / total;
-    if (squaredError < least) {
-      least = squaredError;
-      best = new Float64Array(members);
-      indices.forEach((i, k) => (best[i] = solution[k]! / total));
-    }
+    const indices = Array.from(best.keys()).filter((i) => chosen & (1 << i));
+    const weights = bestOf(indices, quadratic, penalty);
+    if (weights.some((weight) => weight < 0)) continue;
+    let loss = 0;
+    indices.forEach((i, a) => {
+      if (i === 0) loss -= 2 * penalty * weights[a]!;
+      indices.forEach((j, b) => (loss += weights[a]! * weights[b]! * quadratic(i, j)));
+    });
+    if (loss >= least) continue;
+    least = loss;
+    best = new Float64Array(members);
+    indices.forEach((i, a) => (best[i] = weights[a]!));
   }
   return best;
+}
+
+/** The best weights of sum 1 on some members, negative ones allowed, by the method of Lagrange. */
+function bestOf(
+  indices: readonly number[],
+  quadratic: (i: number, j: number) => number,
+  penalty: number,
+): number[] {
+  const right = new Matrix(indices.map((i) => [i === 0 ? penalty : 0, 1]));
+  const solved = solve(new Matrix(indices.map((i) => indices.map((j) => quadratic(i, j)))), right);
+  const [pulled, even] = [solved.getColumn(0), solved.getColumn(1)];
+  const total = (values: number[]) => values.reduce((sum, each) => sum + each, 0);
+  const multiplier = (1 - total(pulled)) / total(even);
+  return pulled.map((weight, a) => weight + multiplier * even[a]!);
 }

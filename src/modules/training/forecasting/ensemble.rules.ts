@@ -19,6 +19,8 @@ export class Ensemble implements CurveForecaster {
   private readonly pending = new Map<number, Float64Array[]>();
   /** For each horizon, sums of products of the members' errors in units of scale. */
   private readonly products: Float64Array[];
+  /** For each horizon, how many outcomes went into them. */
+  private readonly outcomes: number[];
   private weights: Float64Array[];
 
   constructor(
@@ -29,7 +31,8 @@ export class Ensemble implements CurveForecaster {
     private readonly shrinkage: number,
   ) {
     this.products = horizons.map(() => new Float64Array(members.length ** 2));
-    this.weights = this.products.map((products) => ensembleWeights(products, members.length, shrinkage));
+    this.outcomes = horizons.map(() => 0);
+    this.weights = this.weigh();
   }
 
   observe(date: number): void {
@@ -38,9 +41,7 @@ export class Ensemble implements CurveForecaster {
   }
 
   refit(): void {
-    this.weights = this.products.map((products) =>
-      ensembleWeights(products, this.members.length, this.shrinkage),
-    );
+    this.weights = this.weigh();
     for (const { forecaster } of this.members) forecaster.refit();
   }
 
@@ -51,7 +52,8 @@ export class Ensemble implements CurveForecaster {
     const means = new Float64Array(forecasts[0]!.length);
     forecasts.forEach((forecast, m) => {
       for (let cell = 0; cell < means.length; cell++) {
-        means[cell]! += this.weights[Math.floor(cell / this.panel.width)]![m]! * forecast[cell]!;
+        const weight = this.weights[Math.floor(cell / this.panel.width)]![m]!;
+        means[cell]! += weight * this.orQuote(forecast[cell]!, origin, cell);
       }
     });
     return means;
@@ -64,7 +66,10 @@ export class Ensemble implements CurveForecaster {
           [1, this.horizons.length, 1],
           this.weights.map((byMember) => byMember[m]!),
         );
-        return graph.multiply(forecaster.emit(graph), weights);
+        const forecast = forecaster.emit(graph);
+        const quote = graph.unsqueeze(graph.level(), 1);
+        const filled = graph.where(graph.onnx.node("IsNaN", [forecast]), quote, forecast);
+        return graph.multiply(filled, weights);
       })
       .reduce((sum, term) => graph.add(sum, term));
   }
@@ -76,17 +81,32 @@ export class Ensemble implements CurveForecaster {
     }));
   }
 
+  /** A member that needs more tenors than are quoted has no forecast; the last quote speaks for it. */
+  private orQuote(forecast: number, origin: number, cell: number): number {
+    return Number.isNaN(forecast) ? this.panel.carried(origin, 0, cell % this.panel.width) : forecast;
+  }
+
+  /** The fewer independent outcomes there are, and long horizons overlap, the nearer to the first member alone. */
+  private weigh(): Float64Array[] {
+    return this.products.map((products, h) => {
+      const independent = this.outcomes[h]! / this.horizons[h]!;
+      return ensembleWeights(products, this.members.length, this.shrinkage / Math.max(independent, 1));
+    });
+  }
+
   private settle(date: number, horizon: number, h: number): void {
     const origin = date - horizon;
     const forecasts = this.pending.get(origin);
     const { scale } = this.features.at(Math.max(origin, 0));
     if (!forecasts || scale === 0) return;
+    this.outcomes[h]!++;
     const products = this.products[h]!;
     const errors = new Float64Array(this.members.length);
     for (let tenor = 0; tenor < this.panel.width; tenor++) {
       const outcome = this.panel.quote(date, tenor);
       forecasts.forEach((forecast, m) => {
-        errors[m] = (outcome - forecast[h * this.panel.width + tenor]!) / scale;
+        const cell = h * this.panel.width + tenor;
+        errors[m] = (outcome - this.orQuote(forecast[cell]!, origin, cell)) / scale;
       });
       if (errors.some(Number.isNaN)) continue;
       for (let i = 0; i < errors.length; i++) {

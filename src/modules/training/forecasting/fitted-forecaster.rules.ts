@@ -41,7 +41,7 @@ export class FittedForecaster {
     const window = checkTrainingSpec(spec, history);
     const panel = new CurvePanel(history);
     const forecaster = createForecaster(panel, spec);
-    const volatility = new CurveVolatility(panel);
+    const volatility = new CurveVolatility(panel, spec.horizons);
     const intervals = new ConformalIntervals(spec.horizons.length, panel.width, spec.coverage);
     const rolling = new RollingBacktest(panel, spec.horizons, window, forecaster, volatility, intervals);
     rolling.run(spec.refitEvery, (origin, forecast) => onForecast(origin, forecast, window));
@@ -53,7 +53,7 @@ export class FittedForecaster {
   forecast(origin: number): IntervalForecast {
     const mean = this.forecaster.forecast(origin);
     const volatility = this.volatility.at(origin);
-    const width = this.radii.map((radius, i) => radius * volatility[i % volatility.length]!);
+    const width = this.radii.map((radius, i) => radius * volatility[i]!);
     return {
       mean,
       lower: mean.map((value, i) => value - width[i]!),

@@ -24,7 +24,7 @@ export const FORECASTER_OPTIONS: Record<ForecasterType, Record<string, OptionRul
     learningRate: { whole: false, minimum: 0.001, maximum: 1, default: 0.05 },
     sampleSize: { whole: true, minimum: 100, maximum: 20_000, default: 1500 },
   },
-  ENSEMBLE: { shrinkage: { whole: false, minimum: 0, maximum: 10, default: 0.02 } },
+  ENSEMBLE: { shrinkage: { whole: false, minimum: 0, maximum: 1000, default: 1 } },
 };
 
 /**

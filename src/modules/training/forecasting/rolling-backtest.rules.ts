@@ -10,7 +10,7 @@ export interface OriginForecast {
   means: Float64Array;
   /** Half-widths of the intervals. */
   widths: Float64Array;
-  /** [tenors]: what the widths are multiples of. */
+  /** What the widths are multiples of. */
   volatility: Float64Array;
 }
 
@@ -93,7 +93,7 @@ export class RollingBacktest {
   private forecast(origin: number): OriginForecast {
     const volatility = this.volatility.at(origin);
     const widths = this.intervals.radii();
-    for (let i = 0; i < widths.length; i++) widths[i]! *= volatility[i % this.panel.width]!;
+    for (let i = 0; i < widths.length; i++) widths[i]! *= volatility[i]!;
     const forecast = { means: this.forecaster.forecast(origin), widths, volatility };
     this.pending.set(origin, forecast);
     this.pending.delete(origin - Math.max(...this.horizons));
@@ -111,7 +111,7 @@ export class RollingBacktest {
         const outcome = this.panel.quote(date, tenor);
         const error = outcome - forecast.means[cell]!;
         if (Number.isNaN(error)) continue;
-        this.intervals.record(h, tenor, Math.abs(error) / forecast.volatility[tenor]!);
+        this.intervals.record(h, tenor, Math.abs(error) / forecast.volatility[cell]!);
         if (date < this.window.backtestFrom) continue;
         const walkError = outcome - this.panel.carried(origin, 0, tenor);
         this.sums[h]![tenor]!.add(error, walkError, Math.abs(error) <= forecast.widths[cell]!);
