@@ -6,8 +6,11 @@ interface Schedule {
   tick: (app: App) => Promise<unknown>;
 }
 
+const HOUR_MS = 3_600_000;
+
 /** What runs by the clock, on whichever worker is free. */
 export const jobSchedules: Schedule[] = [
   { name: "sweep-jobs", when: { everyMs: 30_000 }, tick: ({ operations }) => operations.jobs.sweep() },
-  { name: "maintain-database", when: { cron: "15 3 * * *" }, tick: ({ database }) => database.maintain() },
+  { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
+  { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];

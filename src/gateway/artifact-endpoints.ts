@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ArtifactLinks, ModelRegistryService } from "../modules/models/index.js";
-import { NotFoundError } from "../shared/errors.js";
+import { InvalidInputError, NotFoundError } from "../shared/errors.js";
 
 interface LinkQuery {
   expires?: string;
@@ -22,7 +22,7 @@ export function serveArtifacts(
       { bodyLimit: Number.MAX_SAFE_INTEGER },
       async (request, reply) => {
         links.verify("PUT", pathOf(request), request.query);
-        await registry.receive(request.params.version, request.params.file, request.raw);
+        await registry.receive(request.params.version, request.params.file, bodyOf(request));
         return reply.code(204).send();
       },
     );
@@ -39,6 +39,15 @@ export function serveArtifacts(
 
 function pathOf(request: FastifyRequest): string {
   return request.url.split("?", 1)[0]!;
+}
+
+/** The body's bytes; a client that hangs up half-way has sent a short body, and is no failure of ours. */
+async function* bodyOf({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> {
+  try {
+    yield* raw as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw new InvalidInputError("the upload ended before its last byte", { cause });
+  }
 }
 
 async function download(

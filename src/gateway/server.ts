@@ -5,7 +5,12 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { GraphQLSchema } from "graphql";
 import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
 import type { ModelsModule } from "../modules/models/index.js";
-import { InvalidInputError, PlatformError, TooLargeError } from "../shared/errors.js";
+import {
+  InvalidInputError,
+  PlatformError,
+  PreconditionFailedError,
+  TooLargeError,
+} from "../shared/errors.js";
 import { logScope } from "../telemetry/logger.js";
 import { metricsRegistry, requestDuration } from "../telemetry/metrics.js";
 import { SpanKind, inRemoteSpan } from "../telemetry/tracing.js";
@@ -66,7 +71,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, options.policy);
   return {
     listen: async (host, port) => {
-      await fastify.listen({ host, port });
+      await fastify.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EADDRINUSE") throw error;
+        throw new PreconditionFailedError(`port ${port} of ${host} is taken; ML_PORT=0 takes a free one`);
+      });
       const { port: taken } = fastify.server.address() as { port: number };
       const name = host.includes(":") ? `[${host}]` : host;
       return { url: `http://${name}:${taken}`, port: taken };

@@ -162,7 +162,9 @@ export class ModelLifecycleService {
     const transition = (await this.findTransition(change.transition))!;
     if (!change.repeated)
       reportStageTransition({ model: modelName, kind: transition.kind, stage: transition.to });
-    if (change.retired !== undefined && !change.repeated) void this.runtime.unload(change.retired);
+    // Drained behind the answer; what fails to unload is evicted when memory is wanted.
+    if (change.retired !== undefined && !change.repeated)
+      this.runtime.unload(change.retired).catch(() => undefined);
     return transition;
   }
 

@@ -8,6 +8,7 @@ import { JobRow } from "./job.entity.js";
 import { JobResolver } from "./job.resolver.js";
 import { JobService } from "./job.service.js";
 import { JobType } from "./job.types.js";
+import { RetentionService } from "./retention.service.js";
 import { OutboxEvent } from "./outbox-event.entity.js";
 
 export const operationsEntities = [JobRow, OutboxEvent, IdempotencyKey];
@@ -15,6 +16,7 @@ export const operationsEntities = [JobRow, OutboxEvent, IdempotencyKey];
 export interface OperationsModule {
   jobs: JobService;
   feed: EventFeed;
+  retention: RetentionService;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -28,6 +30,7 @@ export function createOperationsModule(
   return {
     jobs,
     feed: new EventFeed(database),
+    retention: new RetentionService(database),
     resolvers: [new JobResolver(jobs)],
     nodeSources: [
       {

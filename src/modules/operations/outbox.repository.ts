@@ -74,12 +74,8 @@ export class OutboxRepository {
     return { transactionId: BigInt(row!.xmin) - 1n, id: MOST_ID };
   }
 
-  /** @returns rows removed */
-  async removeBefore(time: Date): Promise<number> {
-    const [, count] = await this.tx.query<[unknown, number]>("DELETE FROM outbox_events WHERE at < $1", [
-      time,
-    ]);
-    return count;
+  async removeBefore(time: Date): Promise<void> {
+    await this.tx.query("DELETE FROM outbox_events WHERE at < $1", [time]);
   }
 }
 
