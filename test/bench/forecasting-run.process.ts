@@ -14,6 +14,8 @@ export interface TrainingTask {
 
 export interface TrainingCost {
   seconds: number;
+  /** Of all threads; unlike seconds it hardly depends on what else the machine does. */
+  cpuSeconds: number;
   dates: number;
   tenors: number;
   /** Of this process at its peak, reading the file and Node itself included. */
@@ -28,13 +30,16 @@ if (task.tenors) history = someTenors(history, task.tenors);
 if (task.dates) history = lastDates(history, task.dates);
 const { type, horizons } = task;
 const started = performance.now();
+const cpuBefore = process.cpuUsage();
 const { metrics } = trainForecaster(
   history,
   { type, horizons, refitEvery: 21, coverage: 0.9, options: {}, seed: 254 },
   () => undefined,
 );
+const { user, system } = process.cpuUsage(cpuBefore);
 const cost: TrainingCost = {
   seconds: (performance.now() - started) / 1000,
+  cpuSeconds: (user + system) / 1e6,
   dates: history.dates.length,
   tenors: history.tenors.length,
   peakBytes: process.resourceUsage().maxRSS * 1024,
