@@ -37,4 +37,3 @@ export { CurveService } from "./curve.service.js";
 export type { CurveHistory, SnapshotInput } from "./curve.service.js";
 export type { CurveKind } from "./curve.entity.js";
 export { CurveType } from "./curve.types.js";
-export { tenorMonths } from "./tenor.rules.js";

@@ -1,4 +1,4 @@
-import { tenorMonths } from "../../../src/modules/training/forecasting/tenor-months.rules.js";
+import { tenorMonths } from "../../../src/shared/tenor.js";
 import { checkTrainingSpec } from "../../../src/modules/training/forecasting/training-spec.rules.js";
 import type {
   CurveHistory,

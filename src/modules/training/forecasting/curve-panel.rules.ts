@@ -1,5 +1,5 @@
 import type { CurveHistory } from "./forecaster.types.js";
-import { tenorMonths } from "./tenor-months.rules.js";
+import { tenorMonths } from "../../../shared/tenor.js";
 
 /** Dates of history that every artifact takes; enough for a change over 63 steps and for a quarter's volatility. */
 export const LOOKBACK = 64;
@@ -21,7 +21,7 @@ export class CurvePanel {
   constructor({ dates, tenors, values }: CurveHistory) {
     this.length = dates.length;
     this.width = tenors.length;
-    this.months = Float64Array.from(tenors, tenorMonths);
+    this.months = Float64Array.from(tenors, (tenor) => tenorMonths(tenor));
     this.quotes = Float32Array.from(values);
     this.lastQuoted = new Int32Array(this.quotes.length);
     for (let cell = 0; cell < this.quotes.length; cell++) {

@@ -3,7 +3,7 @@ import { scoresNeeded } from "./conformal-intervals.rules.js";
 import { forecasterOptions } from "./forecaster-options.rules.js";
 import { FORECASTER_TYPES } from "./forecaster.types.js";
 import type { CurveHistory, TrainingSpec } from "./forecaster.types.js";
-import { tenorMonths } from "./tenor-months.rules.js";
+import { tenorMonths } from "../../../shared/tenor.js";
 
 /** Outcomes that a fit must have seen, for each horizon, before it may forecast. */
 const LEAST_FIT = 40;
@@ -40,7 +40,7 @@ export function checkTrainingSpec(spec: TrainingSpec, history: CurveHistory): Tr
     throw InvalidInputError.at("input.coverage", "must be a share from 0.5 to 0.99");
   }
   forecasterOptions(spec.type, spec.options);
-  if (spec.type === "NELSON_SIEGEL" && new Set(history.tenors.map(tenorMonths)).size < 3) {
+  if (spec.type === "NELSON_SIEGEL" && new Set(history.tenors.map((tenor) => tenorMonths(tenor))).size < 3) {
     throw InvalidInputError.at("input.type", "NELSON_SIEGEL needs a curve of at least 3 different tenors");
   }
   return trainingWindow(spec, history);
@@ -50,7 +50,7 @@ function checkHistory({ dates, tenors, values }: CurveHistory): void {
   if (tenors.length === 0 || tenors.length > MOST_TENORS) {
     throw InvalidInputError.at("tenors", `a curve has 1 to ${MOST_TENORS} tenors, not ${tenors.length}`);
   }
-  tenors.forEach(tenorMonths);
+  tenors.forEach((tenor) => tenorMonths(tenor));
   const repeated = tenors.find((tenor, i) => tenors.indexOf(tenor) !== i);
   if (repeated) throw InvalidInputError.at("tenors", `"${repeated}" is there twice`);
   dates.forEach((date, i) => {
