@@ -1,6 +1,7 @@
 import { InvalidInputError } from "./errors.js";
 
-const ISO_DURATION = /^P(?=\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?$/;
+const ISO_DURATION =
+  /^P(?=\d)(?:(\d+(?:\.\d+)?)Y)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?$/;
 const POSITION = /^M([1-9]\d{0,2})$/;
 const DAYS_PER_MONTH = 365.25 / 12;
 
@@ -11,7 +12,7 @@ export function isContractPosition(tenor: string): boolean {
 
 /**
  * Time to maturity or delivery of a tenor, in months, > 0.
- * @param tenor an ISO 8601 duration of whole years, months, weeks and days (P2Y, P18M, P6W) or a contract position (M3)
+ * @param tenor an ISO 8601 duration of years, months, weeks and days (P2Y, P1.5M, P6W) or a contract position (M3)
  * @throws {InvalidInputError} for anything else, naming the field
  */
 export function tenorMonths(tenor: string, field = "tenors"): number {
