@@ -11,8 +11,9 @@ import {
   PreconditionFailedError,
   TooLargeError,
 } from "../shared/errors.js";
+import { reportHttpRequest } from "../telemetry/events.js";
 import { logScope } from "../telemetry/logger.js";
-import { metricsRegistry, requestDuration } from "../telemetry/metrics.js";
+import { metricsRegistry } from "../telemetry/metrics.js";
 import { SpanKind, inRemoteSpan } from "../telemetry/tracing.js";
 import { createApollo } from "./apollo.js";
 import { serveArtifacts } from "./artifact-endpoints.js";
@@ -112,14 +113,7 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
     );
   });
   fastify.addHook("onResponse", (request, reply, done) => {
-    requestDuration.observe(
-      {
-        route: request.routeOptions.url ?? "unknown",
-        operation_type: request.graphContext?.operationType ?? "none",
-        status: String(reply.statusCode),
-      },
-      reply.elapsedTime / 1000,
-    );
+    reportRequest(request, reply);
     done();
   });
   fastify.setErrorHandler((error: FastifyError | PlatformError, _request, reply) =>
@@ -136,6 +130,19 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
     }),
   );
   return fastify;
+}
+
+function reportRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const { graphContext } = request;
+  reportHttpRequest({
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? "unknown",
+    status: reply.statusCode,
+    durationMs: reply.elapsedTime,
+    operationType: graphContext?.operationType,
+    caller: graphContext?.caller.subject,
+  });
 }
 
 /** Goes on with the request, and resolves when its answer has been sent. */

@@ -5,6 +5,7 @@ import {
   inferenceDuration,
   modelLabel,
   operationErrors,
+  requestDuration,
   stageTransitions,
   trainingRuns,
 } from "./metrics.js";
@@ -44,4 +45,27 @@ export function reportInference(
   const model = modelLabel(modelName);
   inferenceDuration.observe({ model, placement: run.placement }, run.seconds);
   inferenceBatchRows.observe({ model }, run.batchRows);
+}
+
+export interface HttpRequestReport {
+  requestId: string;
+  method: string;
+  /** Pattern of the route, never the path itself: artifact links carry signatures. */
+  route: string;
+  status: number;
+  durationMs: number;
+  operationType?: string;
+  caller?: string;
+}
+
+/** Every request counts; what changes something or fails is also logged, the rest for debugging only. */
+export function reportHttpRequest({ route, ...request }: HttpRequestReport): void {
+  const { operationType, status, durationMs } = request;
+  requestDuration.observe(
+    { route, operation_type: operationType ?? "none", status: String(status) },
+    durationMs / 1000,
+  );
+  const fields = { event: "http.request", path: route, ...request };
+  if (operationType === "mutation" || status >= 500) logger.info(fields, "request");
+  else logger.debug(fields, "request");
 }
