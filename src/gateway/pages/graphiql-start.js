@@ -1,0 +1,133 @@
+// Starts GraphiQL with a tab for each thing worth trying first. Plain JavaScript: it runs in browsers as it is.
+
+const tabs = [
+  `# The curve in some weeks, by the model in production.
+query Forecast {
+  forecast(input: { curve: "ust-par-yield", horizons: [5, 21] }) {
+    asOf
+    coverage
+    version {
+      number
+      model {
+        name
+      }
+    }
+    horizons {
+      horizon
+      date
+      points {
+        tenor
+        mean
+        lower
+        upper
+      }
+    }
+  }
+}
+`,
+  `# Newest first; ask for the page after endCursor to go back in time.
+query History {
+  curve(name: "ust-par-yield") {
+    unit
+    snapshots(first: 5) {
+      edges {
+        node {
+          date
+          points {
+            tenor
+            value
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+`,
+  `# Run this first, then the tab Train: progress arrives here.
+subscription Progress {
+  trainingEvents {
+    status
+    progress
+    message
+    run {
+      id
+      model {
+        name
+      }
+    }
+  }
+}
+`,
+  `mutation Train {
+  startTraining(
+    input: { curve: "ust-par-yield", model: "my_forecaster", type: RIDGE }
+  ) {
+    run {
+      id
+      status
+    }
+  }
+}
+`,
+  `# Which version of each model serves, and how well it did out of sample.
+query Models {
+  models {
+    edges {
+      node {
+        name
+        kind
+        production {
+          number
+          metrics {
+            name
+            value
+          }
+        }
+      }
+    }
+  }
+}
+`,
+];
+
+const workers = {
+  editorWorkerService: "/graphiql/editor-worker.js",
+  json: "/graphiql/json-worker.js",
+  graphql: "/graphiql/graphql-worker.js",
+};
+
+/** The tab that was open last, as GraphiQL keeps it; the first one on a first visit. */
+function activeTab() {
+  const state = JSON.parse(localStorage.getItem("graphiql:tabState"));
+  return state?.tabs[state.activeTabIndex] ?? { query: tabs[0] };
+}
+
+/** A subscription's socket takes the token from the headers editor too; a browser sends no headers with it. */
+function connectionParams() {
+  try {
+    const headers = Object.entries(JSON.parse(activeTab().headers));
+    return Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
+  } catch {
+    return {};
+  }
+}
+
+self.MonacoEnvironment = {
+  globalAPI: false,
+  getWorkerUrl: (_module, label) => workers[label],
+};
+
+self.YogaGraphiQL.renderYogaGraphiQL(document.querySelector("#root"), {
+  title: "254Carbon ML",
+  logo: '<img src="/pages/icon.svg" alt="" width="28" height="28" />',
+  endpoint: "/graphql",
+  subscriptionsProtocol: "WS",
+  connectionParams,
+  defaultTabs: tabs.map((query) => ({ query })),
+  query: activeTab().query,
+  variables: activeTab().variables,
+});
