@@ -3,12 +3,12 @@ import { unwrapResolverError } from "@apollo/server/errors";
 import { GraphQLError } from "graphql";
 import type { GraphQLFormattedError } from "graphql";
 import { reportOperationError } from "../telemetry/events.js";
-import { PlatformError } from "../shared/errors.js";
+import { PlatformError, UnauthenticatedError } from "../shared/errors.js";
 import { fieldOfNode } from "./input-path.js";
 
 /** Translates a failure for clients, once, whichever door it leaves by. */
 export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
-  const cause = unwrapResolverError(error);
+  const cause = causeOf(error);
   const { locations, path } = formatted;
   const place = { ...(locations ? { locations } : {}), ...(path ? { path } : {}) };
   if (cause instanceof PlatformError) {
@@ -31,6 +31,13 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
   const errorId = randomUUID();
   reportOperationError({ code: "INTERNAL", errorId, err: cause });
   return { message: `internal error ${errorId}`, ...place, extensions: { code: "INTERNAL", errorId } };
+}
+
+/** What a resolver threw, or why no context could be made: that one comes before there is any path. */
+function causeOf(error: unknown): unknown {
+  const cause = unwrapResolverError(error);
+  const refused = cause instanceof GraphQLError && cause.originalError instanceof UnauthenticatedError;
+  return refused ? cause.originalError : cause;
 }
 
 /**

@@ -130,4 +130,5 @@ self.YogaGraphiQL.renderYogaGraphiQL(document.querySelector("#root"), {
   defaultTabs: tabs.map((query) => ({ query })),
   query: activeTab().query,
   variables: activeTab().variables,
+  headers: localStorage.getItem("graphiql:headers") ?? undefined,
 });
