@@ -56,8 +56,7 @@ export function serveSubscriptions(
   );
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    if (path !== "/graphql") return refuse(socket, "404 Not Found");
+    if (request.url?.split("?", 1)[0] !== "/graphql") return refuse(socket, "404 Not Found");
     try {
       assertTrustedOrigin(request, policy);
     } catch {
