@@ -52,6 +52,22 @@ export function perceptron(widths: readonly number[]): Uint8Array {
   return graph.encode();
 }
 
+/** y[N, 11] = tanh(... tanh(x[N, 40] times weights)) of 20,000 numbers: rows that cost milliseconds, batched or not. */
+export function costlyRows(steps: number): Uint8Array {
+  const graph = new OnnxGraph("costly_rows");
+  const width = 20_000;
+  const weights = (rows: number, columns: number) =>
+    graph.float32(
+      [rows, columns],
+      Float32Array.from({ length: rows * columns }, (_, k) => Math.sin(k)),
+    );
+  let wide = graph.node("MatMul", [graph.input("x", OnnxType.FLOAT32, ["N", 40]), weights(40, width)]);
+  for (let step = 0; step < steps; step++) wide = graph.node("Tanh", [wide]);
+  graph.node("MatMul", [wide, weights(width, 11)], {}, { outputs: ["y"] });
+  graph.output("y", OnnxType.FLOAT32, ["N", 11]);
+  return graph.encode();
+}
+
 /** Softmax down the batch: what a row gets depends on the others, though the shapes do not tell. */
 export function softmaxOverRows(): Uint8Array {
   const graph = new OnnxGraph("softmax_over_rows");

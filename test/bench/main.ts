@@ -1,0 +1,25 @@
+// npm run bench [-- serving|inference|forecasting|start ...] [--data FILE]
+import { parseArgs } from "node:util";
+import { toMarkdown } from "./bench-table.js";
+import type { BenchTable } from "./bench-table.js";
+import { inferenceBench } from "./inference.bench.js";
+import { servingBench } from "./serving.bench.js";
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { data: { type: "string" } } });
+const groups: Record<string, () => Promise<BenchTable>> = {
+  serving: servingBench,
+  inference: inferenceBench,
+};
+void values;
+const wanted = positionals.length > 0 ? positionals : Object.keys(groups);
+const unknown = wanted.filter((name) => !(name in groups));
+if (unknown.length > 0) {
+  console.error(`no such group: ${unknown.join(", ")}; there are ${Object.keys(groups).join(", ")}`);
+  process.exit(1);
+}
+const tables: BenchTable[] = [];
+for (const name of wanted) {
+  console.error(`measuring ${name} ...`);
+  tables.push(await groups[name]!());
+}
+console.log(tables.map(toMarkdown).join("\n\n"));
