@@ -10,6 +10,7 @@ import {
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
 import type { GraphQLSchema } from "graphql";
 import type { RequestContext } from "../modules/identity/index.js";
+import { CompiledOperations } from "./compiled-operations.js";
 import { formatError } from "./format-error.js";
 import { nameFieldsOfVariables } from "./input-path.js";
 
@@ -44,6 +45,7 @@ export function createApollo(
 
 /** Tells the request what operation it is, and coercion errors which field they concern. */
 function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
+  const operations = new CompiledOperations(schema);
   return {
     requestDidStart: () =>
       Promise.resolve({
@@ -51,6 +53,7 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
           contextValue.operationType = operation?.operation;
           return Promise.resolve();
         },
+        responseForOperation: (request) => operations.execute(request),
         didEncounterErrors: ({ errors, document, request }) => {
           if (document) nameFieldsOfVariables(errors, schema, document, request.variables ?? {});
           return Promise.resolve();
