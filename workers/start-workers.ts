@@ -1,6 +1,6 @@
 import type { App } from "../src/app.js";
 import type { Delivery, JobWorker } from "../src/ports/job-queue.js";
-import { logScope } from "../src/telemetry/logger.js";
+import { inLogScope } from "../src/telemetry/logger.js";
 import { SpanKind, inRemoteSpan } from "../src/telemetry/tracing.js";
 import { jobCatalogue } from "./job-catalogue.js";
 import type { JobName } from "./job-catalogue.js";
@@ -19,7 +19,7 @@ export async function startWorkers(app: App): Promise<Workers> {
     (payload: never, run: never) => Promise<Record<string, unknown> | undefined>
   >;
   const deliver = (delivery: Delivery): Promise<void> =>
-    logScope.run({ job: delivery.id }, () =>
+    inLogScope({ job: delivery.id }, () =>
       inRemoteSpan(
         delivery.traceContext,
         `job ${delivery.name}`,

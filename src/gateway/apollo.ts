@@ -23,7 +23,7 @@ export function createApollo(
     schema,
     introspection: options.explorer,
     nodeEnv: "production",
-    formatError,
+    formatError: (formatted, error) => formatError(formatted, error, requestOf.get(error as object)),
     includeStacktraceInErrorResponses: false,
     hideSchemaDetailsFromClientErrors: !options.explorer,
     persistedQueries: false,
@@ -43,6 +43,9 @@ export function createApollo(
   });
 }
 
+/** Which request failed, for the log: Apollo's formatter is not told. */
+const requestOf = new WeakMap<object, string>();
+
 /** Tells the request what operation it is, and coercion errors which field they concern. */
 function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
   const operations = new CompiledOperations(schema);
@@ -50,11 +53,12 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
     requestDidStart: () =>
       Promise.resolve({
         didResolveOperation: ({ operation, contextValue }) => {
-          contextValue.operationType = operation?.operation;
+          contextValue.operation.type = operation?.operation;
           return Promise.resolve();
         },
         responseForOperation: (request) => operations.execute(request),
-        didEncounterErrors: ({ errors, document, request }) => {
+        didEncounterErrors: ({ errors, document, request, contextValue }) => {
+          for (const error of errors) requestOf.set(error, contextValue.requestId);
           if (document) nameFieldsOfVariables(errors, schema, document, request.variables ?? {});
           return Promise.resolve();
         },

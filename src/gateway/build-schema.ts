@@ -1,19 +1,21 @@
-import type { GraphQLSchema } from "graphql";
+import type { GraphQLField, GraphQLSchema } from "graphql";
 import { buildSchema } from "type-graphql";
 import type { ClassType } from "type-graphql";
 import { DateTimeScalar, JsonScalar } from "../modules/graph/index.js";
+import type { RequestContext } from "../modules/identity/index.js";
+import { inLogScope } from "../telemetry/logger.js";
 import { checkAuthorization } from "./authorization.js";
 import { traceRootFields } from "./trace-root-fields.js";
 
 /** The one graph, out of the resolvers of all modules. */
-export function buildGraph(
+export async function buildGraph(
   resolvers: readonly object[],
   options: { traced: boolean },
 ): Promise<GraphQLSchema> {
   const instances = new Map(resolvers.map((resolver) => [resolver.constructor, resolver]));
   const [first, ...others] = resolvers.map((resolver) => resolver.constructor as ClassType);
   if (!first) throw new Error("a graph needs at least one resolver");
-  return buildSchema({
+  const schema = await buildSchema({
     resolvers: [first, ...others],
     container: { get: (resolver) => instances.get(resolver) },
     authChecker: checkAuthorization,
@@ -27,6 +29,15 @@ export function buildGraph(
     pubSub: { publish: noTopics, subscribe: noTopics },
     globalMiddlewares: options.traced ? [traceRootFields] : [],
   });
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) logWithRequestId(field);
+  return schema;
+}
+
+/** What a mutation causes to be logged, deep below, carries the id of its request. */
+function logWithRequestId(mutation: GraphQLField<unknown, RequestContext>): void {
+  const { resolve } = mutation;
+  mutation.resolve = (root, args, context, info) =>
+    inLogScope({ requestId: context.requestId }, async () => resolve?.(root, args, context, info));
 }
 
 function noTopics(): never {

@@ -1,7 +1,7 @@
 import { HeaderMap } from "@apollo/server";
 import type { GraphQLRequestContext, GraphQLResponse } from "@apollo/server";
 import { GraphQLError } from "graphql";
-import type { GraphQLSchema, OperationDefinitionNode } from "graphql";
+import type { GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from "graphql";
 import { compileQuery, isCompiledQuery } from "graphql-jit";
 import type { CompiledQuery } from "graphql-jit";
 import { LRUCache } from "lru-cache";
@@ -44,7 +44,9 @@ export class CompiledOperations {
     )) as Answer;
     if (data === undefined) return null;
     if (errors && !errors.every(isOurs)) return null;
-    const singleResult = errors ? { data, errors: errors.map(translate) } : { data };
+    const singleResult = errors
+      ? { data, errors: errors.map((error) => translate(error, request.contextValue.requestId)) }
+      : { data };
     return {
       body: { kind: "single", singleResult },
       http: { status: undefined, headers: new HeaderMap() },
@@ -69,7 +71,7 @@ function isOurs(error: GraphQLError): boolean {
   return error.originalError instanceof PlatformError;
 }
 
-function translate(error: GraphQLError) {
+function translate(error: GraphQLError, requestId: string): GraphQLFormattedError {
   const { message, locations, path } = error;
-  return formatError({ message, locations, path }, error);
+  return formatError({ message, locations, path }, error, requestId);
 }

@@ -6,8 +6,15 @@ import { reportOperationError } from "../telemetry/events.js";
 import { PlatformError, UnauthenticatedError } from "../shared/errors.js";
 import { fieldOfNode } from "./input-path.js";
 
-/** Translates a failure for clients, once, whichever door it leaves by. */
-export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
+/**
+ * Translates a failure for clients, once, whichever door it leaves by.
+ * @param requestId for the log, where a failure of our own is told in full
+ */
+export function formatError(
+  formatted: GraphQLFormattedError,
+  error: unknown,
+  requestId?: string,
+): GraphQLFormattedError {
   const cause = causeOf(error);
   const { locations, path } = formatted;
   const place = { ...(locations ? { locations } : {}), ...(path ? { path } : {}) };
@@ -29,7 +36,7 @@ export function formatError(formatted: GraphQLFormattedError, error: unknown): G
     };
   }
   const errorId = randomUUID();
-  reportOperationError({ code: "INTERNAL", errorId, err: cause });
+  reportOperationError({ code: "INTERNAL", errorId, requestId, err: cause });
   return { message: `internal error ${errorId}`, ...place, extensions: { code: "INTERNAL", errorId } };
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError } from "graphql";
-import { RequestContext } from "../modules/identity/index.js";
+import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
 import { cameDirectly } from "./origin-guard.js";
@@ -24,15 +24,15 @@ export class RequestContexts {
       if (!(error instanceof UnauthenticatedError)) throw error;
       throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } });
     });
-    const gone = new AbortController();
+    const presence = new CallerPresence();
     response.once("close", () => {
-      if (!response.writableFinished) gone.abort();
+      if (!response.writableFinished) presence.leave();
     });
-    return this.create(identity, request, requestId, gone.signal);
+    return this.create(identity, request, requestId, presence);
   }
 
-  ofSocket(identity: Identity, request: IncomingMessage, signal: AbortSignal): RequestContext {
-    return this.create(identity, request, randomUUID(), signal);
+  ofSocket(identity: Identity, request: IncomingMessage, presence: CallerPresence): RequestContext {
+    return this.create(identity, request, randomUUID(), presence);
   }
 
   identify(request: IncomingMessage, authorization: string | undefined): Promise<Identity> {
@@ -43,9 +43,9 @@ export class RequestContexts {
     { caller }: Identity,
     request: IncomingMessage,
     requestId: string,
-    signal: AbortSignal,
+    presence: CallerPresence,
   ): RequestContext {
     const baseUrl = this.publicUrl?.replace(/\/$/, "") ?? `http://${request.headers.host ?? "localhost"}`;
-    return new RequestContext(caller, requestId, baseUrl, signal, this.feed);
+    return new RequestContext(caller, requestId, baseUrl, presence, this.feed);
   }
 }

@@ -12,9 +12,8 @@ import {
   TooLargeError,
 } from "../shared/errors.js";
 import { reportHttpRequest } from "../telemetry/events.js";
-import { logScope } from "../telemetry/logger.js";
 import { metricsRegistry } from "../telemetry/metrics.js";
-import { SpanKind, inRemoteSpan } from "../telemetry/tracing.js";
+import { SpanKind, inRemoteSpan, isTracing } from "../telemetry/tracing.js";
 import { createApollo } from "./apollo.js";
 import { serveArtifacts } from "./artifact-endpoints.js";
 import { serveExplorer } from "./explorer.js";
@@ -100,24 +99,16 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
     if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);
-    logScope.run(
-      { requestId: request.id },
-      () =>
-        void inRemoteSpan(
-          request.headers,
-          `${request.method} ${request.routeOptions.url ?? "unknown"}`,
-          {},
-          () => ended(reply, done),
-          SpanKind.SERVER,
-        ),
-    );
+    if (!isTracing()) return done();
+    const name = `${request.method} ${request.routeOptions.url ?? "unknown"}`;
+    void inRemoteSpan(request.headers, name, {}, () => ended(reply, done), SpanKind.SERVER);
   });
   fastify.addHook("onResponse", (request, reply, done) => {
     reportRequest(request, reply);
     done();
   });
-  fastify.setErrorHandler((error: FastifyError | PlatformError, _request, reply) =>
-    answerError(error, reply, maxBodyBytes),
+  fastify.setErrorHandler((error: FastifyError | PlatformError, request, reply) =>
+    answerError(error, request, reply, maxBodyBytes),
   );
   fastify.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
@@ -140,7 +131,7 @@ function reportRequest(request: FastifyRequest, reply: FastifyReply): void {
     route: request.routeOptions.url ?? "unknown",
     status: reply.statusCode,
     durationMs: reply.elapsedTime,
-    operationType: graphContext?.operationType,
+    operationType: graphContext?.operation.type,
     caller: graphContext?.caller.subject,
   });
 }
@@ -168,11 +159,12 @@ const STATUS: Partial<Record<string, number>> = {
 /** Failures outside GraphQL execution, in the shape that GraphQL clients know. */
 function answerError(
   error: FastifyError | PlatformError,
+  request: FastifyRequest,
   reply: FastifyReply,
   maxBodyBytes: number,
 ): FastifyReply {
   const known = toPlatformError(error, maxBodyBytes);
-  const formatted = formatError({ message: error.message }, known);
+  const formatted = formatError({ message: error.message }, known, request.id);
   const code = String(formatted.extensions?.code);
   return reply.code(STATUS[code] ?? 500).send({ errors: [formatted] });
 }

@@ -6,6 +6,7 @@ import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
+import { CallerPresence } from "../modules/identity/index.js";
 import type { Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
 import { formatError } from "./format-error.js";
@@ -18,8 +19,8 @@ const MAX_PAYLOAD_BYTES = 64 * 1024;
 
 interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
-  /** Aborted when the socket closes. */
-  gone?: AbortController;
+  /** Ends when the socket closes. */
+  presence?: CallerPresence;
   expiry?: NodeJS.Timeout;
 }
 
@@ -45,9 +46,9 @@ export function serveSubscriptions(
       onConnect: (socket) => admit(socket, contexts),
       onDisconnect: ({ extra }) => {
         clearTimeout(extra.expiry);
-        extra.gone?.abort();
+        extra.presence?.leave();
       },
-      context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.gone!.signal),
+      context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
       onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: (_socket, _id, _payload, _args, result) =>
         result.errors ? { ...result, errors: result.errors.map(translate) } : undefined,
@@ -83,7 +84,7 @@ async function admit(
     if (error instanceof UnauthenticatedError) return false;
     throw error;
   }
-  extra.gone = new AbortController();
+  extra.presence = new CallerPresence();
   const { expiresAt } = extra.identity;
   if (expiresAt) {
     const left = Math.min(expiresAt.getTime() - Date.now(), 2 ** 31 - 1);

@@ -22,8 +22,8 @@ export type Tensors = Record<string, TensorValue>;
 export interface RunOptions {
   /** Names of the outputs to return; all by default. */
   outputs?: readonly string[];
-  /** A caller that goes away: its place in the queue is freed. */
-  signal?: AbortSignal;
+  /** A caller that goes away: its place in the queue is freed. Read only when the call has to wait. */
+  readonly signal?: AbortSignal;
   /** Interactive calls run before bulk ones. */
   priority?: "interactive" | "bulk";
 }

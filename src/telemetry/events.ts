@@ -32,7 +32,12 @@ export function reportTrainingEnd(run: {
   logger.info({ event: "training.ended", ...run }, "a training run ended");
 }
 
-export function reportOperationError(error: { code: string; errorId?: string; err?: unknown }): void {
+export function reportOperationError(error: {
+  code: string;
+  errorId?: string;
+  requestId?: string;
+  err?: unknown;
+}): void {
   operationErrors.inc({ code: error.code });
   if (error.code === "INTERNAL") logger.error({ event: "operation.failed", ...error }, "an operation failed");
 }

@@ -26,6 +26,10 @@ export function startTracing(otlpEndpoint: string | undefined): Tracing {
 
 let tracingOn = false;
 
+export function isTracing(): boolean {
+  return tracingOn;
+}
+
 /** Runs `work` in a span that ends with it; a failure is recorded and passed on. */
 export function inSpan<T>(
   name: string,

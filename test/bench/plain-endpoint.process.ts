@@ -10,7 +10,9 @@ const [kind, model] = process.argv.slice(2) as [string, string];
 const session = await InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
 
 async function predict(inputs: readonly number[]): Promise<number[]> {
-  const { y } = await session.run({ x: new Tensor("float32", Float32Array.from(inputs), [1, inputs.length]) });
+  const { y } = await session.run({
+    x: new Tensor("float32", Float32Array.from(inputs), [1, inputs.length]),
+  });
   return Array.from(y!.data as Float32Array);
 }
 
@@ -18,7 +20,11 @@ const numbers = { type: "array", items: { type: "number" } };
 const fastify = Fastify({ logger: false });
 if (kind === "json") {
   const schema = {
-    body: { type: "object", required: ["inputs"], properties: { model: { type: "string" }, inputs: numbers } },
+    body: {
+      type: "object",
+      required: ["inputs"],
+      properties: { model: { type: "string" }, inputs: numbers },
+    },
     response: { 200: { type: "object", properties: { model: { type: "string" }, outputs: numbers } } },
   };
   fastify.post<{ Body: { model: string; inputs: number[] } }>("/", { schema }, async ({ body }) => ({

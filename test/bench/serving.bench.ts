@@ -22,10 +22,17 @@ export async function servingBench(): Promise<BenchTable> {
   const platform = await startPlatform();
   pin(platform.pid, SERVER_CORE);
   try {
-    const tiny = await measure(platform, folder, "regression", perceptron([40, 11]), { rounds: 5, seconds: 2 });
-    const heavy = await measure(platform, folder, "heavy", costlyRows(HEAVY_STEPS), { rounds: 3, seconds: 4 });
+    const tiny = await measure(platform, folder, "regression", perceptron([40, 11]), {
+      rounds: 5,
+      seconds: 2,
+    });
+    const heavy = await measure(platform, folder, "heavy", costlyRows(HEAVY_STEPS), {
+      rounds: 3,
+      seconds: 4,
+    });
     return {
-      title: "Serving: requests per second at 32 connections, over plain Fastify and onnxruntime in the same run",
+      title:
+        "Serving: requests per second at 32 connections, over plain Fastify and onnxruntime in the same run",
       rows: [...rows("40-feature regression", tiny, "> 0.5"), ...rows("5 ms a row", heavy, "> 0.95")],
     };
   } finally {

@@ -29,6 +29,7 @@ export interface BatcherSettings {
 
 interface Call {
   inputs: Tensors;
+  options: RunOptions;
   rows: number;
   elements: number;
   resolve(outputs: Tensors): void;
@@ -70,14 +71,16 @@ export class MicroBatcher {
   }
 
   run(model: CachedModel, inputs: Tensors, options: RunOptions): Promise<Tensors> {
-    const { signal, outputs, priority = "interactive" } = options;
+    const { outputs, priority = "interactive" } = options;
     return new Promise((resolve, reject) => {
       const rows = sharedRows(inputs);
-      const call: Call = { inputs, rows: rows ?? 1, elements: countElements(inputs), resolve, reject };
+      const elements = countElements(inputs);
+      const call: Call = { inputs, options, rows: rows ?? 1, elements, resolve, reject };
       const mergeable = model.mergesRows && rows !== undefined && rows < this.settings.maxBatch;
       const key = mergeable ? mergeKey(model.source.key, inputs, outputs, priority) : undefined;
-      const batch = this.join(call, key) ?? this.begin(call, { model, outputs, priority, key });
-      if (signal) this.follow(signal, call, batch);
+      const joined = this.join(call, key);
+      if (joined?.task) this.follow(call, joined);
+      if (!joined) this.begin(call, { model, outputs, priority, key });
     });
   }
 
@@ -88,13 +91,12 @@ export class MicroBatcher {
     return batch;
   }
 
-  private begin(call: Call, of: Pick<Batch, "model" | "outputs" | "priority" | "key">): Batch {
+  private begin(call: Call, of: Pick<Batch, "model" | "outputs" | "priority" | "key">): void {
     const batch: Batch = { ...of, calls: new Set(), rows: 0, elements: 0, task: undefined };
     this.add(call, batch);
     if (batch.key !== undefined) this.open.set(batch.key, batch);
     if (this.collected.length === 0) setImmediate(() => this.flush());
     this.collected.push(batch);
-    return batch;
   }
 
   private add(call: Call, batch: Batch): void {
@@ -105,7 +107,9 @@ export class MicroBatcher {
   }
 
   /** A caller that goes away gives up its place, or its answer when the run is under way. */
-  private follow(signal: AbortSignal, call: Call, batch: Batch): void {
+  private follow(call: Call, batch: Batch): void {
+    const { signal } = call.options;
+    if (!signal) return;
     const abandon = () => {
       call.reject(signal.reason);
       if (!batch.calls.delete(call)) return;
@@ -123,7 +127,8 @@ export class MicroBatcher {
       signal.removeEventListener("abort", abandon);
       reject(error);
     };
-    signal.addEventListener("abort", abandon, { once: true });
+    if (signal.aborted) abandon();
+    else signal.addEventListener("abort", abandon, { once: true });
   }
 
   private withdraw(batch: Batch, task: PoolTask): void {
@@ -135,8 +140,7 @@ export class MicroBatcher {
     const batches = this.collected;
     this.collected = [];
     for (const batch of batches) {
-      if (batch.calls.size === 0) this.close(batch);
-      else if (this.runsInline(batch)) void this.runInline(batch);
+      if (this.runsInline(batch)) void this.runInline(batch);
       else this.enqueue(batch);
     }
   }
@@ -161,6 +165,8 @@ export class MicroBatcher {
   }
 
   private enqueue(batch: Batch): void {
+    for (const call of batch.calls) this.follow(call, batch);
+    if (batch.calls.size === 0) return this.close(batch);
     let calls: Call[] = [];
     const { key, path } = batch.model.source;
     batch.task = {

@@ -48,12 +48,12 @@ export class ModelCache {
   async use<T>(
     source: ModelSource,
     work: (model: CachedModel) => Promise<T>,
-    signal?: AbortSignal,
+    caller: { readonly signal?: AbortSignal } = {},
   ): Promise<T> {
     const entry = this.touch(source);
     entry.users++;
     try {
-      return await work(entry.model ?? (await this.loaded(entry, signal)));
+      return await work(entry.model ?? (await this.loaded(entry, caller.signal)));
     } finally {
       entry.users--;
       if (entry.users === 0) entry.drained?.();

@@ -94,11 +94,10 @@ class OnnxInferenceRuntime implements InferenceRuntime {
 
   async run(source: ModelSource, inputs: Tensors, options: RunOptions = {}): Promise<Tensors> {
     this.assertOpen();
-    options.signal?.throwIfAborted();
     if (this.waiting >= this.queueLimit) {
       throw new OverloadedError("Too many predictions are waiting; try again later");
     }
-    return this.cache.use(source, (model) => this.batcher.run(model, inputs, options), options.signal);
+    return this.cache.use(source, (model) => this.batcher.run(model, inputs, options), options);
   }
 
   unload(key: string): Promise<void> {

@@ -15,10 +15,30 @@ export interface EventSource {
   }): Promise<AsyncGenerator<unknown, void>>;
 }
 
-/** What a resolver knows about the request it serves. */
+/**
+ * Whether the caller still waits for an answer. The signal is made when it is first asked for: most requests end
+ * before anyone asks, and an AbortController costs 8 us of CPU.
+ */
+export class CallerPresence {
+  private controller?: AbortController;
+  private left = false;
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.left) this.controller.abort();
+    return this.controller.signal;
+  }
+
+  leave(): void {
+    this.left = true;
+    this.controller?.abort();
+  }
+}
+
+/** What a resolver knows about the request it serves. Apollo works on a shallow copy of it. */
 export class RequestContext {
-  /** query, mutation or subscription, once that is known. */
-  operationType?: string;
+  /** What the gateway learns of the operation and reports at the end; shared by the copies. */
+  readonly operation: { type?: string } = {};
 
   private readonly loaders = new Map<string, DataLoader<never, unknown>>();
 
@@ -27,10 +47,14 @@ export class RequestContext {
     readonly requestId: string,
     /** Where clients reach us, without a slash at the end. */
     readonly baseUrl: string,
-    /** Aborted when the caller goes away. */
-    readonly signal: AbortSignal,
+    private readonly presence: CallerPresence,
     readonly feed: EventSource,
   ) {}
+
+  /** Aborted when the caller goes away. */
+  get signal(): AbortSignal {
+    return this.presence.signal;
+  }
 
   /** The request's own DataLoader of that name, made at its first use. */
   loader<K, V>(name: string, batch: (keys: readonly K[]) => Promise<(V | Error)[]>): DataLoader<K, V> {

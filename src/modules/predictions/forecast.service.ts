@@ -3,10 +3,11 @@ import type { InferenceRuntime, TensorValue, Tensors } from "../../ports/inferen
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import type { CurveHistory, CurveRow, CurveService } from "../curves/index.js";
 import { inSpan } from "../../telemetry/tracing.js";
-import type { Caller } from "../identity/index.js";
 import type { ServedVersion, ServedVersions, VersionSelector } from "../models/index.js";
 import { curveFrequency, stepAhead } from "./forecast-calendar.rules.js";
 import type { InferenceLog } from "./inference-log.js";
+import { WaitingCall } from "./waiting-call.js";
+import type { Asker } from "./waiting-call.js";
 
 export interface ForecastRequest {
   curve: string;
@@ -51,7 +52,7 @@ export class ForecastService {
     private readonly log: InferenceLog,
   ) {}
 
-  async forecast(request: ForecastRequest, caller: Caller, signal: AbortSignal): Promise<ForecastValue> {
+  async forecast(request: ForecastRequest, asker: Asker): Promise<ForecastValue> {
     const began = performance.now();
     const [curve, served] = await Promise.all([
       this.curves.require(request.curve, "input.curve"),
@@ -70,7 +71,7 @@ export class ForecastService {
     const history = toHistoryTensor(window, shape.lookback);
     const { model, version } = served;
     const outputs = await inSpan("inference", { model: model.name, version: version.number }, () =>
-      this.runtime.run(served.source, { history }, { signal }),
+      this.runtime.run(served.source, { history }, new WaitingCall(asker)),
     );
     const value: ForecastValue = {
       id: randomUUID(),
@@ -84,7 +85,7 @@ export class ForecastService {
       id: value.id,
       kind: "FORECAST",
       versionId: served.version.id,
-      caller: caller.subject,
+      caller: asker.caller.subject,
       at: new Date(),
       latencyMs: performance.now() - began,
       inputs: request,

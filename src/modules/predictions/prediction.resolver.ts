@@ -16,11 +16,8 @@ export class PredictionResolver {
 
   @Authorized("model:predict")
   @Query(() => PredictionType, { nullable: true, description: "Runs a model on the tensors given." })
-  async predict(
-    @Arg("input") input: PredictInput,
-    @Ctx() { caller, signal }: RequestContext,
-  ): Promise<PredictionType> {
-    return new PredictionType(await this.predictions.predict(input, caller, signal));
+  async predict(@Arg("input") input: PredictInput, @Ctx() context: RequestContext): Promise<PredictionType> {
+    return new PredictionType(await this.predictions.predict(input, context));
   }
 
   @FieldResolver(() => ModelVersionType)
@@ -47,9 +44,9 @@ export class ForecastResolver {
   })
   async forecast(
     @Arg("input") input: ForecastInput,
-    @Ctx() { caller, signal }: RequestContext,
+    @Ctx() context: RequestContext,
   ): Promise<CurveForecastType> {
-    return new CurveForecastType(await this.forecasts.forecast(input, caller, signal));
+    return new CurveForecastType(await this.forecasts.forecast(input, context));
   }
 
   @FieldResolver(() => CurveType)

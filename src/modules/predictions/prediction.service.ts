@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import { inSpan } from "../../telemetry/tracing.js";
-import type { Caller } from "../identity/index.js";
 import type { ServedVersions, VersionSelector } from "../models/index.js";
 import type { InferenceLog } from "./inference-log.js";
 import { checkOutputs, decodeInputs, encodeTensor } from "./tensor-codec.rules.js";
 import type { EncodedTensor, TensorInput } from "./tensor-codec.rules.js";
 import type { TensorLimits } from "./tensor-shape.rules.js";
+import { WaitingCall } from "./waiting-call.js";
+import type { Asker } from "./waiting-call.js";
 
 export interface PredictRequest {
   model: string;
@@ -33,13 +34,13 @@ export class PredictionService {
     private readonly limits: TensorLimits,
   ) {}
 
-  async predict(request: PredictRequest, caller: Caller, signal: AbortSignal): Promise<PredictionValue> {
+  async predict(request: PredictRequest, asker: Asker): Promise<PredictionValue> {
     const began = performance.now();
     const { version, signature, source } = await this.served.resolve(request.model, request.version);
     const inputs = decodeInputs(signature, request.inputs, "input.inputs", this.limits);
     const wanted = checkOutputs(signature, request.outputs, "input.outputs");
     const tensors = await inSpan("inference", { model: request.model, version: version.number }, () =>
-      this.runtime.run(source, inputs, { outputs: wanted, signal }),
+      this.runtime.run(source, inputs, new WaitingCall(asker, wanted)),
     );
     const names = wanted ?? signature.outputs.map(({ name }) => name);
     const outputs = names.map((name) => encodeTensor(name, tensors[name]!, request.encoding ?? "VALUES"));
@@ -48,7 +49,7 @@ export class PredictionService {
       id: prediction.id,
       kind: "PREDICTION",
       versionId: version.id,
-      caller: caller.subject,
+      caller: asker.caller.subject,
       at: prediction.at,
       latencyMs: performance.now() - began,
       inputs: request.inputs,

@@ -46,7 +46,7 @@ export class PredictInput {
   encoding?: "VALUES" | "BASE64" | null;
 }
 
-@ObjectType()
+@ObjectType({ simpleResolvers: true })
 export class Tensor {
   @Field()
   name!: string;
@@ -65,6 +65,7 @@ export class Tensor {
 }
 
 @ObjectType("Prediction", {
+  simpleResolvers: true,
   implements: Node,
   description: "outputs: null when it is read back later and was too big to keep.",
 })
@@ -107,7 +108,7 @@ export class ForecastInput {
   horizons?: number[] | null;
 }
 
-@ObjectType()
+@ObjectType({ simpleResolvers: true })
 export class ForecastPoint {
   @Field()
   tenor!: string;
@@ -123,6 +124,7 @@ export class ForecastPoint {
 }
 
 @ObjectType({
+  simpleResolvers: true,
   description:
     "date: the origin plus weekdays (daily curve), months (monthly) or median gaps (anything else). " +
     "points: one for each tenor that was quoted in the version's lookback.",
@@ -138,7 +140,7 @@ export class ForecastHorizon {
   points!: ForecastPoint[];
 }
 
-@ObjectType("CurveForecast", { implements: Node })
+@ObjectType("CurveForecast", { implements: Node, simpleResolvers: true })
 export class CurveForecastType extends Node {
   readonly versionId: string;
   readonly curveId: string;
