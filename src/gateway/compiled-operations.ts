@@ -1,6 +1,6 @@
 import { HeaderMap } from "@apollo/server";
 import type { GraphQLRequestContext, GraphQLResponse } from "@apollo/server";
-import { GraphQLError } from "graphql";
+import type { GraphQLError } from "graphql";
 import type { GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from "graphql";
 import { compileQuery, isCompiledQuery } from "graphql-jit";
 import type { CompiledQuery } from "graphql-jit";
