@@ -11,6 +11,7 @@ import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin
 import type { GraphQLSchema } from "graphql";
 import type { RequestContext } from "../modules/identity/index.js";
 import { CompiledOperations } from "./compiled-operations.js";
+import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
 import { nameFieldsOfVariables } from "./input-path.js";
 
@@ -21,6 +22,7 @@ export function createApollo(
 ): ApolloServer<RequestContext> {
   return new ApolloServer<RequestContext>({
     schema,
+    validationRules: [finiteNumbers],
     introspection: options.explorer,
     nodeEnv: "production",
     formatError: (formatted, error) => formatError(formatted, error, requestOf.get(error as object)),

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
+import { specifiedRules, validate } from "graphql";
 import type { GraphQLError, GraphQLFormattedError, GraphQLSchema } from "graphql";
 import type { Context } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
@@ -9,6 +10,7 @@ import { WebSocketServer } from "ws";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
+import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
@@ -42,6 +44,7 @@ export function serveSubscriptions(
   const graph = useServer<{ authorization?: unknown } | undefined, SocketExtra>(
     {
       schema,
+      validate: (graph, document) => validate(graph, document, [...specifiedRules, finiteNumbers]),
       connectionInitWaitTimeout: INIT_TIMEOUT_MS,
       onConnect: (socket) => admit(socket, contexts),
       onDisconnect: ({ extra }) => {

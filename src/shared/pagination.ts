@@ -25,6 +25,25 @@ export interface Page<T> {
   totalCount: () => Promise<number>;
 }
 
+const LARGEST_INTEGER = 2 ** 31 - 1;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** What a key of a cursor may be: whatever else a client sends never reaches a query. */
+const KEY_CHECKS = {
+  text: (key: unknown) => typeof key === "string" && !key.includes("\0"),
+  integer: (key: unknown) => Number.isInteger(key) && Math.abs(key as number) <= LARGEST_INTEGER,
+  date: (key: unknown) => typeof key === "string" && isInstant(`${key}T00:00:00.000Z`),
+  instant: isInstant,
+  uuid: (key: unknown) => typeof key === "string" && UUID.test(key),
+};
+export type CursorKeyType = keyof typeof KEY_CHECKS;
+
+/** As `Date.toISOString` writes it. */
+function isInstant(key: unknown): boolean {
+  const time = typeof key === "string" ? Date.parse(key) : Number.NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString() === key;
+}
+
 /**
  * Checks the arguments of a connection.
  * @param keyTypes what the cursor of this list holds, in order
@@ -32,7 +51,7 @@ export interface Page<T> {
  */
 export function toPageRequest(
   args: { first?: number | null; after?: string | null },
-  keyTypes: readonly ("string" | "number")[],
+  keyTypes: readonly CursorKeyType[],
   defaultPage = DEFAULT_PAGE,
 ): PageRequest {
   const limit = args.first ?? defaultPage;
@@ -47,7 +66,7 @@ export function encodeCursor(keys: CursorKeys): string {
   return Buffer.from(JSON.stringify(keys)).toString("base64url");
 }
 
-function decodeCursor(cursor: string, keyTypes: readonly ("string" | "number")[]): CursorKeys {
+function decodeCursor(cursor: string, keyTypes: readonly CursorKeyType[]): CursorKeys {
   let keys: unknown;
   try {
     keys = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
@@ -57,9 +76,7 @@ function decodeCursor(cursor: string, keyTypes: readonly ("string" | "number")[]
   const wellFormed =
     Array.isArray(keys) &&
     keys.length === keyTypes.length &&
-    keys.every(
-      (key, i) => typeof key === keyTypes[i] && (typeof key !== "number" || Number.isSafeInteger(key)),
-    );
+    keys.every((key, i) => KEY_CHECKS[keyTypes[i]!](key));
   if (!wellFormed) throw InvalidInputError.at("after", "is not a cursor of this list");
   return keys as CursorKeys;
 }

@@ -34,7 +34,7 @@ export class CurveRepository {
 
   /** @returns false when the name is taken */
   async insert(curve: Omit<CurveRow, "createdAt">): Promise<boolean> {
-    const { identifiers } = await this.tx
+    const { raw } = await this.tx
       .createQueryBuilder()
       .insert()
       .into(CurveRow)
@@ -42,7 +42,7 @@ export class CurveRepository {
       .orIgnore()
       .returning("id")
       .execute();
-    return identifiers.some(Boolean);
+    return (raw as unknown[]).length > 0;
   }
 
   /** Serializes writers of one curve. */
@@ -119,7 +119,7 @@ export class CurveRepository {
     return new Map(rows.map((row) => [row.date, row]));
   }
 
-  /** Appends revisions, all recorded at the same instant. */
+  /** Appends revisions, all recorded at the same instant, as exact as clients are told it. */
   async append(
     curveId: string,
     snapshots: readonly { date: string; revision: number; values: (number | null)[] }[],
@@ -128,7 +128,7 @@ export class CurveRepository {
       `INSERT INTO curve_snapshots (curve_id, date, revision, values, recorded_at)
        SELECT $1, (s->>'date')::date, (s->>'revision')::int,
          ARRAY(SELECT v::float8 FROM jsonb_array_elements_text(s->'values') WITH ORDINALITY AS e(v, i) ORDER BY i),
-         statement_timestamp()
+         date_trunc('milliseconds', statement_timestamp())
        FROM jsonb_array_elements($2::jsonb) AS s`,
       [curveId, JSON.stringify(snapshots)],
     );

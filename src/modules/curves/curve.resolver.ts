@@ -56,7 +56,7 @@ export class CurveResolver {
   @Query(() => CurveConnection, { description: "By name." })
   async curves(@Args() args: PageArgs): Promise<Connection<CurveType>> {
     return toConnection(
-      await this.curveService.list(toPageRequest(args, ["string"])),
+      await this.curveService.list(toPageRequest(args, ["text"])),
       (row) => new CurveType(row),
     );
   }
@@ -73,7 +73,7 @@ export class CurveResolver {
       "Oldest first. knownAt: as the history stood at that instant; without it, the latest revision of each date.",
   })
   async snapshots(@Root() curve: CurveType, @Args() args: SnapshotArgs): Promise<Connection<CurveSnapshot>> {
-    const page = await this.curveService.snapshots(curve.row, args, toPageRequest(args, ["string"]));
+    const page = await this.curveService.snapshots(curve.row, args, toPageRequest(args, ["date"]));
     return toConnection(page, (snapshot) => snapshot);
   }
 

@@ -90,6 +90,7 @@ export class ModelVersionRepository {
   /**
    * Puts a version into a stage, with its history and event. The caller holds the model's lock.
    * A partial unique index allows one version a stage, so the incumbent leaves before its successor enters.
+   * Its time is as exact as clients are told it, so that `productionAt` that time finds the version.
    */
   async enterStage(model: ModelRow, change: StageChange): Promise<StageTransitionRow> {
     const { version, to, incumbent } = change;
@@ -101,7 +102,7 @@ export class ModelVersionRepository {
       `WITH numbered AS (UPDATE models SET last_transition = last_transition + 1 WHERE id = $2 RETURNING last_transition)
        INSERT INTO stage_transitions
          (id, model_id, sequence, kind, version_id, from_stage, to_stage, retired_id, actor, reason, at)
-       SELECT $1, $2, last_transition, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() FROM numbered`,
+       SELECT $1, $2, last_transition, $3, $4, $5, $6, $7, $8, $9, date_trunc('milliseconds', clock_timestamp()) FROM numbered`,
       [id, model.id, change.kind, version.id, from, to, incumbent?.id ?? null, change.actor, change.reason],
     );
     await new OutboxRepository(this.tx).append({

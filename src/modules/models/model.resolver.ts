@@ -62,7 +62,7 @@ export class ModelResolver {
   @Authorized("model:read")
   @Query(() => ModelConnection, { description: "By name." })
   async models(@Args() args: ModelsArgs): Promise<Connection<ModelType>> {
-    const page = await this.registry.listModels(args.kind ?? undefined, toPageRequest(args, ["string"]));
+    const page = await this.registry.listModels(args.kind ?? undefined, toPageRequest(args, ["text"]));
     return toConnection(page, (row) => new ModelType(row));
   }
 
@@ -102,7 +102,7 @@ export class ModelResolver {
     @Root() model: ModelType,
     @Args() args: VersionsArgs,
   ): Promise<Connection<ModelVersionType>> {
-    const request = toPageRequest(args, ["number"]);
+    const request = toPageRequest(args, ["integer"]);
     const page = await this.registry.listVersions(model.row, args.stage ?? undefined, request);
     return toConnection(page, (row) => new ModelVersionType(row));
   }
@@ -114,7 +114,7 @@ export class ModelResolver {
     @Root() model: ModelType,
     @Args() args: PageArgs,
   ): Promise<Connection<StageTransitionType>> {
-    const page = await this.lifecycle.history(model.row, toPageRequest(args, ["number"]));
+    const page = await this.lifecycle.history(model.row, toPageRequest(args, ["integer"]));
     return toConnection(page, (row) => new StageTransitionType(row));
   }
 

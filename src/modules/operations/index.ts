@@ -54,5 +54,5 @@ export { JobService } from "./job.service.js";
 export type { JobHooks } from "./job.service.js";
 export { JobType } from "./job.types.js";
 export { onceOnly } from "./once-only.js";
-export { OUTBOX_CHANNEL, OutboxRepository, toEventCursor } from "./outbox.repository.js";
+export { OUTBOX_CHANNEL, OutboxRepository, cursorBefore, toEventCursor } from "./outbox.repository.js";
 export type { EventPosition, StoredEvent } from "./outbox.repository.js";

@@ -28,7 +28,7 @@ import {
   JobType,
   RetryJobInput,
 } from "./job.types.js";
-import { toEventCursor } from "./outbox.repository.js";
+import { cursorBefore, toEventCursor } from "./outbox.repository.js";
 import type { EventPosition, StoredEvent } from "./outbox.repository.js";
 
 @ArgsType()
@@ -69,7 +69,7 @@ export class JobResolver {
   async jobs(@Args() args: JobsArgs): Promise<Connection<JobType>> {
     const filter = { kind: args.kind ?? undefined, state: args.state ?? undefined };
     return toConnection(
-      await this.jobService.list(filter, toPageRequest(args, ["string", "string"])),
+      await this.jobService.list(filter, toPageRequest(args, ["instant", "uuid"])),
       JobType.from,
     );
   }
@@ -116,5 +116,5 @@ function subscribe(
 }
 
 function toPayload({ job, position }: { job: JobRow; position: EventPosition }): JobPayload {
-  return { job: JobType.from(job), cursor: toEventCursor(position) };
+  return { job: JobType.from(job), cursor: cursorBefore(position) };
 }

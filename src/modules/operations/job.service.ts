@@ -118,6 +118,8 @@ export class JobService {
       }
       const position = await jobs.update(job, {
         state: "WAITING",
+        // A cancelled delivery may still be winding down: what it says concerns the job no more.
+        fence: job.fence + 1,
         attempts: 0,
         progress: 0,
         error: null,
@@ -146,11 +148,26 @@ export class JobService {
   }
 
   /**
-   * One delivery: claims the row, runs the handler under a lease, records how it ended.
+   * One delivery. The transport takes no id twice, so a job that is tried again while its cancelled run winds
+   * down runs in the delivery that is under way.
+   */
+  async deliver(
+    delivery: Delivery,
+    handler: (payload: Record<string, unknown>, run: JobRun) => Promise<JobOutcome>,
+  ): Promise<void> {
+    let again = true;
+    while (again && !delivery.signal.aborted) {
+      await this.work(delivery, handler);
+      again = !this.running.has(delivery.id) && (await this.find(delivery.id))?.state === "WAITING";
+    }
+  }
+
+  /**
+   * Claims the row, runs the handler under a lease, records how it ended.
    * A delivery of a job that has ended, or that runs in this process, does nothing. One of a job that another
    * process holds takes it over: the transport delivers twice only when it presumes the first worker dead.
    */
-  async deliver(
+  private async work(
     delivery: Delivery,
     handler: (payload: Record<string, unknown>, run: JobRun) => Promise<JobOutcome>,
   ): Promise<void> {

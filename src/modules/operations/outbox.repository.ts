@@ -85,6 +85,11 @@ export function toEventCursor(position: EventPosition): string {
   return Buffer.from(`${position.transactionId}.${position.id}`).toString("base64url");
 }
 
+/** For those who are told of a change by other means: after it comes all that its transaction has to tell. */
+export function cursorBefore({ transactionId }: EventPosition): string {
+  return toEventCursor({ transactionId, id: 0n });
+}
+
 /** @throws {InvalidInputError} when it is not a cursor of an event */
 export function parseEventCursor(cursor: string): EventPosition {
   const match = /^(\d{1,19})\.(\d{1,19})$/.exec(Buffer.from(cursor, "base64url").toString("utf8"));

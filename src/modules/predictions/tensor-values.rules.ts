@@ -151,6 +151,8 @@ function readStrings(row: readonly unknown[], data: TensorBuffer, offset: number
   for (let i = 0; i < row.length; i++) {
     const value = row[i];
     if (typeof value !== "string") return { index: i, rule: `must be a string, not ${shown(value)}` };
+    // The engine's strings end at the first one.
+    if (value.includes("\0")) return { index: i, rule: "must not contain the character U+0000" };
     (data as string[])[offset + i] = value;
   }
   return undefined;

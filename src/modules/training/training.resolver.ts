@@ -73,7 +73,7 @@ export class TrainingResolver {
   @Authorized("training:read")
   @Query(() => TrainingRunConnection, { description: "Newest first." })
   async trainingRuns(@Args() args: TrainingRunsArgs): Promise<Connection<TrainingRunType>> {
-    const page = await this.training.list(args.model ?? undefined, toPageRequest(args, ["string", "string"]));
+    const page = await this.training.list(args.model ?? undefined, toPageRequest(args, ["instant", "uuid"]));
     return toConnection(page, (row) => new TrainingRunType(row));
   }
 

@@ -8,7 +8,7 @@ import type { CurveRow, CurveService } from "../curves/index.js";
 import type { Caller } from "../identity/index.js";
 import { assertModelName } from "../models/index.js";
 import type { ModelRegistryService, ModelRow } from "../models/index.js";
-import { onceOnly, toEventCursor } from "../operations/index.js";
+import { onceOnly, cursorBefore } from "../operations/index.js";
 import type { JobHooks, JobRow, JobRun, JobService } from "../operations/index.js";
 import { curveHistoryDigest } from "./forecasting/curve-history-digest.rules.js";
 import type {
@@ -102,13 +102,13 @@ export class TrainingService {
       },
       model.name,
     );
-    return { run: id, cursor: toEventCursor(position) };
+    return { run: id, cursor: cursorBefore(position) };
   }
 
   async cancel(runId: string): Promise<StartedRun> {
     const { jobId } = await this.require(runId);
     const { position } = await this.jobs.cancel(jobId);
-    return { run: await this.require(runId), cursor: toEventCursor(position) };
+    return { run: await this.require(runId), cursor: cursorBefore(position) };
   }
 
   /** The job: trains in a thread, stores the artifact, and publishes the version with the run's end. */
