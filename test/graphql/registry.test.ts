@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";
 import { externalWeights, linearModel, sequenceOutput, unknownOperator } from "../support/onnx-models.js";
-import { refusalOf, startPlatform } from "../support/platform.js";
-import type { Platform } from "../support/platform.js";
+import { readAll, refusalOf, startPlatform } from "../support/platform.js";
+import type { Connection, Platform } from "../support/platform.js";
 import {
   announce,
   announcementOf,
@@ -91,23 +91,18 @@ describe("models", () => {
   test("are listed by name, page by page, by kind", async () => {
     for (const name of ["list-b", "list-a", "list-c"]) await register(platform, { name, kind: "TENSOR" });
     await register(platform, { name: "list-curve", kind: "CURVE_FORECASTER" });
-    const names: string[] = [];
-    for (let after: string | null = null; ;) {
-      const { models } = await platform.query<{
-        models: {
-          edges: { cursor: string; node: { name: string } }[];
-          pageInfo: { hasNextPage: boolean; endCursor: string };
-        };
-      }>(
+    const models = await readAll(async (after) => {
+      const answer = await platform.query<{ models: Connection<{ name: string }> }>(
         `query Models($after: String) {
-          models(first: 2, after: $after, kind: TENSOR) { edges { cursor node { name } } pageInfo { hasNextPage endCursor } }
+          models(first: 2, after: $after, kind: TENSOR) {
+            edges { cursor node { name } } pageInfo { hasNextPage } totalCount
+          }
         }`,
         { after },
       );
-      names.push(...models.edges.map(({ node }) => node.name));
-      if (!models.pageInfo.hasNextPage) break;
-      after = models.pageInfo.endCursor;
-    }
+      return answer.models;
+    });
+    const names = models.map(({ name }) => name);
     expect(names).toEqual([...new Set(names)].sort());
     expect(names).toEqual(expect.arrayContaining(["list-a", "list-b", "list-c"]));
     expect(names).not.toContain("list-curve");
@@ -164,6 +159,11 @@ describe("an upload", () => {
     );
     expect(await codeOf(await put(upload.url, bytes.subarray(0, -1)))).toBe("400 INVALID_INPUT");
     expect(refusalOf(await complete(platform, "sized", 1))).toBe("INVALID_INPUT input.number");
+  });
+
+  test("far longer than announced is refused without a reset", async () => {
+    const { upload } = await announced("flood", linearModelNamed("flood"));
+    expect(await codeOf(await put(upload.url, Buffer.alloc(20_000_000)))).toBe("400 INVALID_INPUT");
   });
 
   test("that stops half-way leaves nothing, and can be done again", async () => {

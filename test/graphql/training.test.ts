@@ -1,3 +1,5 @@
+import { askForecast, FORECAST, forecastOf } from "../support/forecasts.js";
+import type { Forecast } from "../support/forecasts.js";
 import { GraphListener } from "../support/graph-listener.js";
 import {
   curveWithHistory,
@@ -10,8 +12,8 @@ import {
   TENORS,
   trained,
 } from "../support/market-curves.js";
-import { eventually, refusalOf, startPlatform } from "../support/platform.js";
-import type { Answer, Platform } from "../support/platform.js";
+import { eventually, readAll, refusalOf, startPlatform } from "../support/platform.js";
+import type { Answer, Connection, Platform } from "../support/platform.js";
 import { promote, uploadVersion } from "../support/registry.js";
 import { linearModel } from "../support/onnx-models.js";
 
@@ -36,36 +38,6 @@ interface TrainingEvent {
 const EVENTS = `subscription Events($run: ID, $after: String) {
   trainingEvents(run: $run, after: $after) { cursor status progress message run { id status } }
 }`;
-
-interface Forecast {
-  id: string;
-  asOf: string;
-  coverage: number;
-  version: { number: number };
-  horizons: {
-    horizon: number;
-    date: string;
-    points: { tenor: string; mean: number; lower: number; upper: number }[];
-  }[];
-}
-
-const FORECAST = `
-  fragment Forecast on CurveForecast {
-    id asOf coverage version { number } horizons { horizon date points { tenor mean lower upper } }
-  }`;
-
-function ask(input: Record<string, unknown>): Promise<Answer<{ forecast: Forecast | null }>> {
-  return platform.ask(
-    `query Ask($input: ForecastInput!) { forecast(input: $input) { ...Forecast } } ${FORECAST}`,
-    { input },
-  );
-}
-
-async function forecast(input: Record<string, unknown>): Promise<Forecast> {
-  const { data, errors } = await ask(input);
-  if (errors) throw new Error(JSON.stringify(errors));
-  return data!.forecast!;
-}
 
 /** A training that takes long enough to be stopped: many trees, refitted at every origin. */
 const LONG = {
@@ -133,9 +105,9 @@ test("a training tells of itself from start to end, and its version forecasts", 
     [1, 5].flatMap((horizon) => TENORS.map((tenor) => `${horizon} ${tenor}`)),
   );
 
-  expect(refusalOf(await ask({ curve: "yields", model: "story" }))).toBe("NOT_FOUND input.version");
+  expect(refusalOf(await askForecast(platform, { curve: "yields", model: "story" }))).toBe("NOT_FOUND input.version");
   await promote(platform, { model: "story", number: 1 });
-  const made = await forecast({ curve: "yields", model: "story" });
+  const made = await forecastOf(platform, { curve: "yields", model: "story" });
   expect(made).toMatchObject({ asOf: DATES.at(-1), coverage: 0.8, version: { number: 1 } });
   for (const { points } of made.horizons) {
     expect(points.map(({ tenor }) => tenor)).toEqual(TENORS);
@@ -163,7 +135,7 @@ test("a training tells of itself from start to end, and its version forecasts", 
 test("the artifact, fed with the same history, says the same as forecast", async () => {
   await trained(platform, { model: "agreeing", curve: "yields", type: "NELSON_SIEGEL", horizons: [1, 5] });
   const asOf = DATES[120]!;
-  const said = await forecast({ curve: "yields", model: "agreeing", version: { number: 1 }, asOf });
+  const said = await forecastOf(platform, { curve: "yields", model: "agreeing", version: { number: 1 }, asOf });
   expect(said.asOf).toBe(asOf);
 
   const { model } = await platform.query<{
@@ -357,123 +329,17 @@ describe("a run", () => {
   });
 });
 
-describe("a forecast", () => {
-  beforeAll(async () => {
-    await trained(platform, { model: "walk", curve: "yields", horizons: [1, 5, 10] });
-    await promote(platform, { model: "walk", number: 1 });
-  });
-
-  test("is made for the horizons asked for, in weekdays", async () => {
-    const { horizons } = await forecast({
-      curve: "yields",
-      model: "walk",
-      horizons: [10, 1],
-      asOf: "2023-03-10",
-    });
-    // 10 March 2023 is a Friday.
-    expect(horizons.map(({ horizon, date }) => [horizon, date])).toEqual([
-      [10, "2023-03-24"],
-      [1, "2023-03-13"],
-    ]);
-  });
-
-  test("starts at the last snapshot on or before the day", async () => {
-    const { asOf } = await forecast({ curve: "yields", model: "walk", asOf: "2023-03-12" });
-    expect(asOf).toBe("2023-03-10");
-    expect((await forecast({ curve: "yields", model: "walk", asOf: "2099-01-01" })).asOf).toBe(DATES.at(-1));
-  });
-
-  test.each<[string, Record<string, unknown>, string]>([
-    ["a horizon that was not trained", { horizons: [1, 2] }, "INVALID_INPUT input.horizons.1"],
-    ["a horizon twice", { horizons: [1, 1] }, "INVALID_INPUT input.horizons.1"],
-    ["no horizons", { horizons: [] }, "INVALID_INPUT input.horizons"],
-    ["an unknown curve", { curve: "absent" }, "NOT_FOUND input.curve"],
-    ["another curve", { curve: "short" }, "INVALID_INPUT input.curve"],
-    ["an unknown model", { model: "absent" }, "NOT_FOUND input.model"],
-    ["an unknown version", { version: { number: 7 } }, "NOT_FOUND input.version"],
-    ["a model of tensors", { model: "tensor", version: { number: 1 } }, "INVALID_INPUT input.model"],
-    ["a day before the history", { asOf: "2022-12-31" }, "NOT_FOUND input.asOf"],
-    ["a day that does not exist", { asOf: "2023-02-29" }, "INVALID_INPUT input.asOf"],
-  ])("of %s is refused", async (_what, input, refusal) => {
-    expect(refusalOf(await ask({ curve: "yields", model: "walk", ...input }))).toBe(refusal);
-  });
-
-  test.each([
-    ["monthly", "month", "2020-01-31", "2033-04-30", ["2033-05-31", "2033-06-30"]],
-    ["weekly", { days: 7 }, "2020-01-01", "2023-01-18", ["2023-01-25", "2023-02-01"]],
-  ] as const)("of a %s curve counts in its own steps", async (name, step, from, origin, expected) => {
-    const dates =
-      step === "month"
-        ? Array.from({ length: 160 }, (_, i) => new Date(Date.UTC(2020, i + 1, 0)).toISOString().slice(0, 10))
-        : datesOf(160, { from, step });
-    await curveWithHistory(platform, name, snapshotsOf(dates));
-    await trained(platform, { model: name, curve: name, horizons: [1, 2] });
-    const { asOf, horizons } = await forecast({ curve: name, model: name, version: { number: 1 } });
-    expect([asOf, ...horizons.map(({ date }) => date)]).toEqual([origin, ...expected]);
-  });
-
-  test("carries blank quotes and leaves out tenors that were never quoted", async () => {
-    const history = snapshotsOf(DATES).map(({ date, points }, day) => ({
-      date,
-      points: points.map(({ tenor, value }, i) => ({
-        tenor,
-        value: i === 2 || (day + i) % 9 === 0 ? null : value,
-      })),
-    }));
-    await curveWithHistory(platform, "gaps", history);
-    const run = await trained(platform, { model: "gaps", curve: "gaps" });
-    expect(run.status).toBe("SUCCEEDED");
-    const { horizons } = await forecast({ curve: "gaps", model: "gaps", version: { number: 1 } });
-    const lastQuoted = (i: number) =>
-      history.map(({ points }) => points[i]!.value).findLast((v) => v !== null)!;
-    expect(horizons[0]!.points).toMatchObject(
-      [0, 1].map((i) => ({ tenor: TENORS[i], mean: expect.closeTo(lastQuoted(i), 3) as unknown })),
-    );
-  });
-
-  test("of a FORWARD curve takes negative prices", async () => {
-    await defineCurve(platform, {
-      name: "power",
-      kind: "FORWARD",
-      unit: "USD/MWh",
-      tenors: ["M1", "M2", "M3"],
-    });
-    const snapshots = snapshotsOf(DATES, ["M1", "M2", "M3"]).map(({ date, points }) => ({
-      date,
-      points: points.map(({ tenor, value }) => ({ tenor, value: 50 * (value! - 4) })),
-    }));
-    await platform.query("mutation R($input: RecordCurveInput!) { recordCurve(input: $input) { created } }", {
-      input: { curve: "power", snapshots },
-    });
-    const run = await trained(platform, { model: "power", curve: "power", type: "FACTOR_VAR" });
-    expect(run).toMatchObject({ status: "SUCCEEDED", error: null });
-    const { horizons } = await forecast({ curve: "power", model: "power", version: { number: 1 } });
-    expect(horizons[0]!.points).toHaveLength(3);
-  });
-});
-
 test("lists of runs and jobs are read page by page and check their cursors", async () => {
-  const all: string[] = [];
-  for (let after: string | null = null; ;) {
-    const { trainingRuns } = await platform.query<{
-      trainingRuns: {
-        edges: { cursor: string; node: { id: string } }[];
-        pageInfo: { hasNextPage: boolean };
-        totalCount: number;
-      };
-    }>(
+  const runs = await readAll(async (after) => {
+    const answer = await platform.query<{ trainingRuns: Connection<{ id: string }> }>(
       `query Runs($after: String) { trainingRuns(first: 3, after: $after) {
         edges { cursor node { id } } pageInfo { hasNextPage } totalCount
       } }`,
       { after },
     );
-    all.push(...trainingRuns.edges.map(({ node }) => node.id));
-    if (!trainingRuns.pageInfo.hasNextPage) {
-      expect(new Set(all).size).toBe(trainingRuns.totalCount);
-      break;
-    }
-    after = trainingRuns.edges.at(-1)!.cursor;
-  }
+    return answer.trainingRuns;
+  });
+  expect(new Set(runs.map(({ id }) => id)).size).toBe(runs.length);
   for (const keys of [["x", "y"], ["2024-01-01T00:00:00.000Z", "y"], [1, 2], ["2024-01-01T00:00:00.000Z"]]) {
     const after = Buffer.from(JSON.stringify(keys)).toString("base64url");
     for (const list of ["trainingRuns", "jobs"]) {

@@ -176,6 +176,27 @@ function dataOf<T>({ data, errors }: Answer<T>): T {
   return data!;
 }
 
+export interface Connection<T> {
+  edges: { cursor: string; node: T }[];
+  pageInfo: { hasNextPage: boolean };
+  totalCount: number;
+}
+
+/** Every node of a list, read page by page. @throws when there are not as many as the list says */
+export async function readAll<T>(pageAfter: (after: string | null) => Promise<Connection<T>>): Promise<T[]> {
+  const nodes: T[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const page: Connection<T> = await pageAfter(after);
+    nodes.push(...page.edges.map(({ node }) => node));
+    if (!page.pageInfo.hasNextPage) {
+      if (nodes.length !== page.totalCount) throw new Error(`${nodes.length} of ${page.totalCount} nodes`);
+      return nodes;
+    }
+    after = page.edges.at(-1)!.cursor;
+  }
+}
+
 /** Asks until the answer satisfies, and gives up with the last one. */
 export async function eventually<T>(
   ask: () => Promise<T>,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { eventually } from "./platform.js";
-import type { Answer, Platform } from "./platform.js";
+import { eventually, readAll } from "./platform.js";
+import type { Answer, Connection, Platform } from "./platform.js";
 
 export interface VersionState {
   number: number;
@@ -142,19 +142,10 @@ export function rollBack(
   );
 }
 
-/** Every transition of a model, oldest first, read page by page. */
+/** Every transition of a model, oldest first. */
 export async function transitionsOf(platform: Platform, model: string): Promise<Transition[]> {
-  const found: Transition[] = [];
-  for (let after: string | null = null; ;) {
-    const { model: page } = await platform.query<{
-      model: {
-        transitions: {
-          edges: { cursor: string; node: Transition }[];
-          pageInfo: { hasNextPage: boolean };
-          totalCount: number;
-        };
-      };
-    }>(
+  const newestFirst = await readAll(async (after) => {
+    const answer = await platform.query<{ model: { transitions: Connection<Transition> } }>(
       `query History($model: String!, $after: String) {
         model(name: $model) { transitions(first: 7, after: $after) {
           edges { cursor node { ...Transition } } pageInfo { hasNextPage } totalCount
@@ -162,12 +153,7 @@ export async function transitionsOf(platform: Platform, model: string): Promise<
       } ${TRANSITION}`,
       { model, after },
     );
-    const { edges, pageInfo, totalCount } = page.transitions;
-    found.push(...edges.map(({ node }) => node));
-    if (!pageInfo.hasNextPage) {
-      if (found.length !== totalCount) throw new Error(`${found.length} of ${totalCount} transitions`);
-      return found.reverse();
-    }
-    after = edges.at(-1)!.cursor;
-  }
+    return answer.model.transitions;
+  });
+  return newestFirst.reverse();
 }
