@@ -44,7 +44,8 @@ function pathOf(request: FastifyRequest): string {
 /** The body's bytes; a client that hangs up half-way has sent a short body, and is no failure of ours. */
 async function* bodyOf({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> {
   try {
-    yield* raw as AsyncIterable<Uint8Array>;
+    // Left open when its reader stops early: the refusal goes back over the same socket.
+    yield* raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   } catch (cause) {
     throw new InvalidInputError("the upload ended before its last byte", { cause });
   }

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { finished } from "node:stream/promises";
 import fastifyApollo, { fastifyApolloDrainPlugin } from "@as-integrations/fastify";
 import Fastify from "fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -46,6 +48,7 @@ export interface Gateway {
 
 const HEALTH_PATHS = /^\/(health(\/|$)|metrics$)/;
 const HEADERS_TIMEOUT_MS = 10_000;
+const LINGER_MS = 5_000;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -107,9 +110,10 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
     reportRequest(request, reply);
     done();
   });
-  fastify.setErrorHandler((error: FastifyError | PlatformError, request, reply) =>
-    answerError(error, request, reply, maxBodyBytes),
-  );
+  fastify.setErrorHandler(async (error: FastifyError | PlatformError, request, reply) => {
+    await dropBody(request.raw);
+    return answerError(error, request, reply, maxBodyBytes);
+  });
   fastify.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
       errors: [
@@ -142,6 +146,13 @@ function ended(reply: FastifyReply, done: () => void): Promise<void> {
     reply.raw.once("close", resolve);
     done();
   });
+}
+
+/** Reads on for a while what a client still sends: most look for an answer only when they have sent all. */
+async function dropBody(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed) return;
+  request.resume();
+  await finished(request, { signal: AbortSignal.timeout(LINGER_MS) }).catch(() => undefined);
 }
 
 const STATUS: Partial<Record<string, number>> = {

@@ -1,6 +1,13 @@
 import { askForecast, forecastOf } from "../support/forecasts.js";
 import type { Forecast } from "../support/forecasts.js";
-import { curveWithHistory, datesOf, defineCurve, snapshotsOf, TENORS, trained } from "../support/market-curves.js";
+import {
+  curveWithHistory,
+  datesOf,
+  defineCurve,
+  snapshotsOf,
+  TENORS,
+  trained,
+} from "../support/market-curves.js";
 import { linearModel } from "../support/onnx-models.js";
 import { refusalOf, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
@@ -115,4 +122,3 @@ describe("a forecast", () => {
     expect(horizons[0]!.points).toHaveLength(3);
   });
 });
-

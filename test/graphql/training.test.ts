@@ -105,7 +105,9 @@ test("a training tells of itself from start to end, and its version forecasts", 
     [1, 5].flatMap((horizon) => TENORS.map((tenor) => `${horizon} ${tenor}`)),
   );
 
-  expect(refusalOf(await askForecast(platform, { curve: "yields", model: "story" }))).toBe("NOT_FOUND input.version");
+  expect(refusalOf(await askForecast(platform, { curve: "yields", model: "story" }))).toBe(
+    "NOT_FOUND input.version",
+  );
   await promote(platform, { model: "story", number: 1 });
   const made = await forecastOf(platform, { curve: "yields", model: "story" });
   expect(made).toMatchObject({ asOf: DATES.at(-1), coverage: 0.8, version: { number: 1 } });
@@ -135,7 +137,12 @@ test("a training tells of itself from start to end, and its version forecasts", 
 test("the artifact, fed with the same history, says the same as forecast", async () => {
   await trained(platform, { model: "agreeing", curve: "yields", type: "NELSON_SIEGEL", horizons: [1, 5] });
   const asOf = DATES[120]!;
-  const said = await forecastOf(platform, { curve: "yields", model: "agreeing", version: { number: 1 }, asOf });
+  const said = await forecastOf(platform, {
+    curve: "yields",
+    model: "agreeing",
+    version: { number: 1 },
+    asOf,
+  });
   expect(said.asOf).toBe(asOf);
 
   const { model } = await platform.query<{
