@@ -1,6 +1,7 @@
 import { ModelFolder, costlyRows, perceptron } from "../support/onnx-models.js";
-import { startPlatform, uploadVersion } from "../support/platform.js";
+import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { uploadVersion } from "../support/registry.js";
 import type { BenchTable } from "./bench-table.js";
 import { compareUnderLoad } from "./load.js";
 import type { Contender, Throughput } from "./load.js";

@@ -256,6 +256,7 @@ describe("tokens", () => {
     ["one that is not yet valid", `Bearer ${issueToken({ nbf: seconds(3600) })}`],
     ["no subject", `Bearer ${issueToken({ sub: undefined })}`],
     ["a subject that is no text", `Bearer ${issueToken({ sub: 7 })}`],
+    ["an empty subject", `Bearer ${issueToken({ sub: "" })}`],
     ["a role that does not exist", `Bearer ${issueToken({ roles: ["VIEWER", "ROOT"] })}`],
     ["another secret", `Bearer ${issueToken({}, { secret: "another secret that is long enough too" })}`],
     ["an empty secret", `Bearer ${issueToken({}, { secret: "" })}`],

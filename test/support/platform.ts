@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,6 +29,8 @@ export interface Platform {
   pid: number;
   /** What it has logged, one parsed line each. */
   log: Record<string, unknown>[];
+  /** What it has written to standard error. */
+  stderr(): string;
   /** The whole answer, errors included. */
   ask<T>(query: string, variables?: object, headers?: Record<string, string>): Promise<Answer<T>>;
   /** The data; throws when there are errors. */
@@ -49,18 +50,8 @@ export interface PlatformOptions {
 /** Starts the compiled platform on a free port and waits until it is ready. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "254carbon-test-")));
-  const child = spawn(process.execPath, ["--enable-source-maps", ENTRY], {
-    env: {
-      PATH: process.env.PATH,
-      ML_ENV: "development",
-      ML_PORT: "0",
-      ML_DATA_DIR: dataDir,
-      ML_SAMPLES: "false",
-      ...options.environment,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const { log, url } = await untilReady(child);
+  const child = spawnPlatform(dataDir, options.environment);
+  const { log, url, stderr } = await untilReady(child);
   const ask = <T>(query: string, variables: object = {}, headers: Record<string, string> = {}) =>
     askGraph<T>(url, query, variables, headers);
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> => {
@@ -81,6 +72,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     dataDir,
     pid: child.pid!,
     log,
+    stderr,
     ask,
     query: async (query, variables, headers) => dataOf(await ask(query, variables, headers)) as never,
     stop,
@@ -91,7 +83,44 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   };
 }
 
-async function untilReady(child: ChildProcess): Promise<{ url: string; log: Record<string, unknown>[] }> {
+function spawnPlatform(dataDir: string, environment: Record<string, string> = {}): ChildProcess {
+  return spawn(process.execPath, ["--enable-source-maps", ENTRY], {
+    env: {
+      PATH: process.env.PATH,
+      ML_ENV: "development",
+      ML_PORT: "0",
+      ML_DATA_DIR: dataDir,
+      ML_SAMPLES: "false",
+      ...environment,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+/** Starts a platform that is expected to refuse. @returns its exit code and all that it wrote */
+export async function refusedStart(
+  dataDir: string,
+  environment: Record<string, string>,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawnPlatform(dataDir, environment);
+  let output = "";
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.on("data", (bytes: Buffer) => {
+      output += bytes.toString();
+      if (output.includes("platform.ready")) child.kill("SIGKILL");
+    });
+  }
+  await once(child, "close");
+  return { code: child.exitCode, output };
+}
+
+interface ReadyPlatform {
+  url: string;
+  log: Record<string, unknown>[];
+  stderr: () => string;
+}
+
+async function untilReady(child: ChildProcess): Promise<ReadyPlatform> {
   const log: Record<string, unknown>[] = [];
   let noise = "";
   child.stderr!.on("data", (bytes: Buffer) => (noise += bytes.toString()));
@@ -109,7 +138,7 @@ async function untilReady(child: ChildProcess): Promise<{ url: string; log: Reco
       START_TIMEOUT_MS,
     ).unref();
   });
-  return { url: await url, log };
+  return { url: await url, log, stderr: () => noise };
 }
 
 function toLogEntry(line: string): Record<string, unknown> {
@@ -134,10 +163,38 @@ export async function askGraph<T>(
   return (await response.json()) as Answer<T>;
 }
 
+/** Code and field of the only error: `INVALID_INPUT input.curve`, or just the code where no field is named. */
+export function refusalOf({ data, errors = [] }: Answer<unknown>): string {
+  const [error, ...others] = errors;
+  if (!error || others.length > 0) throw new Error(`not one error: ${JSON.stringify({ data, errors })}`);
+  return [error.extensions.code, error.extensions.field].filter(Boolean).join(" ");
+}
+
 function dataOf<T>({ data, errors }: Answer<T>): T {
   if (errors)
     throw new Error(errors.map(({ message, extensions }) => `${extensions.code}: ${message}`).join("; "));
   return data!;
+}
+
+export interface Connection<T> {
+  edges: { cursor: string; node: T }[];
+  pageInfo: { hasNextPage: boolean };
+  totalCount: number;
+}
+
+/** Every node of a list, read page by page. @throws when there are not as many as the list says */
+export async function readAll<T>(pageAfter: (after: string | null) => Promise<Connection<T>>): Promise<T[]> {
+  const nodes: T[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const page: Connection<T> = await pageAfter(after);
+    nodes.push(...page.edges.map(({ node }) => node));
+    if (!page.pageInfo.hasNextPage) {
+      if (nodes.length !== page.totalCount) throw new Error(`${nodes.length} of ${page.totalCount} nodes`);
+      return nodes;
+    }
+    after = page.edges.at(-1)!.cursor;
+  }
 }
 
 /** Asks until the answer satisfies, and gives up with the last one. */
@@ -153,52 +210,4 @@ export async function eventually<T>(
     if (Date.now() > deadline) throw new Error(`not satisfied in time: ${JSON.stringify(answer)}`);
     await delay(50);
   }
-}
-
-export interface VersionState {
-  number: number;
-  status: "PENDING" | "READY" | "REJECTED";
-  rejection: string | null;
-  stage: string;
-}
-
-const VERSION = `query Version($model: String!, $number: Int!) {
-  model(name: $model) { version(number: $number) { number status rejection stage } }
-}`;
-
-/** Registers a model, when it is new, and uploads one version of it; waits until it is validated. */
-export async function uploadVersion(
-  platform: Platform,
-  model: string,
-  bytes: Uint8Array,
-  input: Record<string, unknown> = {},
-  kind = "TENSOR",
-): Promise<VersionState> {
-  await platform.ask(
-    "mutation Register($input: RegisterModelInput!) { registerModel(input: $input) { model { id } } }",
-    {
-      input: { name: model, kind },
-    },
-  );
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const { createModelVersion: created } = await platform.query<{
-    createModelVersion: { version: { number: number }; upload: { url: string; method: string } };
-  }>(
-    `mutation Create($input: CreateModelVersionInput!) {
-      createModelVersion(input: $input) { version { number } upload { url method } }
-    }`,
-    { input: { model, sha256, bytes: bytes.byteLength, ...input } },
-  );
-  const upload = await fetch(created.upload.url, { method: created.upload.method, body: Buffer.from(bytes) });
-  if (!upload.ok) throw new Error(`upload answered ${upload.status}: ${await upload.text()}`);
-  const { number } = created.version;
-  await platform.query(
-    "mutation Complete($input: CompleteModelVersionInput!) { completeModelVersion(input: $input) { version { id } } }",
-    { input: { model, number } },
-  );
-  const { model: found } = await eventually(
-    () => platform.query<{ model: { version: VersionState } }>(VERSION, { model, number }),
-    ({ model: { version } }) => version.status !== "PENDING",
-  );
-  return found.version;
 }
