@@ -6,16 +6,12 @@ const MIB = 1024 * 1024;
 const blankIsAbsent = (value: unknown): unknown => (value === "" ? undefined : value);
 
 const text = (allowed: string) => z.string({ error: `allowed: ${allowed}` });
+const wholeNumber = (least: number, most: number) => {
+  const error = `allowed: a whole number from ${least} to ${most}`;
+  return z.coerce.number({ error }).int(error).min(least, error).max(most, error);
+};
 const whole = (least: number, most: number, fallback: number) =>
-  z.preprocess(
-    blankIsAbsent,
-    z.coerce
-      .number({ error: `allowed: a whole number from ${least} to ${most}` })
-      .int(`allowed: a whole number from ${least} to ${most}`)
-      .min(least, `allowed: a whole number from ${least} to ${most}`)
-      .max(most, `allowed: a whole number from ${least} to ${most}`)
-      .default(fallback),
-  );
+  z.preprocess(blankIsAbsent, wholeNumber(least, most).default(fallback));
 const choice = <const T extends readonly [string, ...string[]]>(values: T, fallback: T[number]) =>
   z.preprocess(
     blankIsAbsent,
@@ -77,10 +73,7 @@ const settingsShape = {
   ML_REDIS_URL: url(["redis:", "rediss:"]),
   ML_S3_ENDPOINT: notYet("The S3 object store"),
   ML_S3_BUCKET: notYet("The S3 object store"),
-  ML_INFERENCE_WORKERS: z.preprocess(
-    blankIsAbsent,
-    z.coerce.number().int().min(1, "allowed: a whole number from 1 to 256").max(256).optional(),
-  ),
+  ML_INFERENCE_WORKERS: z.preprocess(blankIsAbsent, wholeNumber(1, 256).optional()),
   ML_MODEL_CACHE_BYTES: whole(MIB, 1024 * 1024 * MIB, 1024 * MIB),
   ML_INFERENCE_QUEUE_LIMIT: whole(1, 1_000_000, 1024),
   ML_MAX_BATCH_ROWS: whole(1, 65_536, 256),
@@ -96,21 +89,24 @@ const settingsShape = {
   OTEL_EXPORTER_OTLP_ENDPOINT: url(["http:", "https:"]),
 };
 
-const settingsSchema = z.object(settingsShape);
-export type Settings = z.output<typeof settingsSchema>;
+export type Settings = { [Name in keyof typeof settingsShape]: z.output<(typeof settingsShape)[Name]> };
 
-/** The value, when every variable by itself is well formed, or what is wrong with each. */
+/** The variables that are well formed, and what is wrong with each of the others. */
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): {
-  settings?: Settings;
+  settings: Partial<Settings>;
   complaints: string[];
 } {
+  const settings: Record<string, unknown> = {};
+  const complaints: string[] = [];
+  for (const [name, rule] of Object.entries(settingsShape)) {
+    const read = rule.safeParse(environment[name]);
+    if (read.success) settings[name] = read.data;
+    else complaints.push(`${name}: ${read.error.issues[0]!.message}`);
+  }
   const unknown = Object.keys(environment)
     .filter((name) => name.startsWith("ML_") && !(name in settingsShape) && !CLIENT_VARIABLES.has(name))
     .map((name) => `${name}: is not a variable of this platform`);
-  const parsed = settingsSchema.safeParse(environment);
-  if (parsed.success) return { settings: parsed.data, complaints: unknown };
-  const complaints = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  return { complaints: [...new Set([...complaints, ...unknown])] };
+  return { settings, complaints: [...complaints, ...unknown] };
 }
 
 /** Read by the command line, which may share a shell with the server. */

@@ -10,6 +10,7 @@ import {
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
 import type { GraphQLSchema } from "graphql";
 import type { RequestContext } from "../modules/identity/index.js";
+import { openSpan } from "../telemetry/tracing.js";
 import { CompiledOperations } from "./compiled-operations.js";
 import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
@@ -55,7 +56,14 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
     requestDidStart: () =>
       Promise.resolve({
         didResolveOperation: ({ operation, contextValue }) => {
-          contextValue.operation.type = operation?.operation;
+          const type = operation?.operation;
+          contextValue.operation.type = type;
+          // The operation's type names its span: its own name is the client's word, and unbounded.
+          if (type) contextValue.operation.span = openSpan(type, { "graphql.operation.type": type });
+          return Promise.resolve();
+        },
+        willSendResponse: ({ contextValue }) => {
+          contextValue.operation.span?.end();
           return Promise.resolve();
         },
         responseForOperation: (request) => operations.execute(request),

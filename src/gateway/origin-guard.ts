@@ -32,8 +32,9 @@ function hostName(host: string): string {
   return host.replace(/:\d+$/, "").toLowerCase();
 }
 
+const PROXY_HEADERS = /^(forwarded|x-forwarded-.+|x-real-ip|via)$/;
+
 /** A proxy has passed the request on, so its sender need not be on this machine. */
-export function cameDirectly(request: IncomingMessage): boolean {
-  const { headers } = request;
-  return !("forwarded" in headers) && !("x-forwarded-for" in headers) && !("x-real-ip" in headers);
+export function cameDirectly({ headers }: IncomingMessage): boolean {
+  return !Object.keys(headers).some((name) => PROXY_HEADERS.test(name));
 }

@@ -65,6 +65,21 @@ export function inRemoteSpan<T>(
   );
 }
 
+/** A span that is begun and ended by hand, where no one function spans what it measures. */
+export interface OpenSpan {
+  /** Runs `work` below the span. */
+  around<T>(work: () => T): T;
+  end(): void;
+}
+
+/** Undefined while nothing is traced. */
+export function openSpan(name: string, attributes: Attributes): OpenSpan | undefined {
+  if (!tracingOn) return undefined;
+  const span = tracer.startSpan(name, { attributes });
+  const within = trace.setSpan(context.active(), span);
+  return { around: (work) => context.with(within, work), end: () => span.end() };
+}
+
 /** A span of something that has just ended. @param durationMs how long it took */
 export function recordSpan(name: string, attributes: Attributes, durationMs: number, success: boolean): void {
   if (!tracingOn) return;

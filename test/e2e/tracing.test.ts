@@ -58,6 +58,7 @@ test("one trace follows a training from the client's request through the queue t
     const trace = collector.spans.filter((span) => span.traceId === traceId);
     const names = new Set(trace.map(({ name }) => name));
     expect(names).toContain("POST /graphql");
+    expect(names).toContain("mutation");
     expect(names).toContain("Mutation.startTraining");
     expect(names).toContain("job train-forecaster");
     expect(names).toContain("INSERT");

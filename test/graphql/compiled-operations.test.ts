@@ -1,5 +1,5 @@
 import { linearModel } from "../support/onnx-models.js";
-import { startPlatform } from "../support/platform.js";
+import { askGraph, startPlatform } from "../support/platform.js";
 import type { Answer, Platform } from "../support/platform.js";
 import { uploadVersion } from "../support/registry.js";
 

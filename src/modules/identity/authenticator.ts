@@ -1,4 +1,5 @@
 import { errors, jwtVerify } from "jose";
+import type { JWTPayload } from "jose";
 import { LRUCache } from "lru-cache";
 import { PlatformError, UnauthenticatedError } from "../../shared/errors.js";
 import { parseRoles } from "./roles.rules.js";
@@ -68,7 +69,7 @@ export class Authenticator {
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
       });
       const roles = parseRoles(Array.isArray(payload.roles) ? payload.roles : []);
-      return { caller: { subject: payload.sub!, roles }, expiresAt: new Date(payload.exp! * 1000) };
+      return { caller: { subject: subjectOf(payload), roles }, expiresAt: new Date(payload.exp! * 1000) };
     } catch (error) {
       if (error instanceof errors.JOSEError) {
         throw new UnauthenticatedError(`the token is not valid: ${error.message}`, { cause: error });
@@ -77,4 +78,10 @@ export class Authenticator {
       throw error;
     }
   }
+}
+
+/** A token may carry any JSON as its subject; the history of changes needs a name. */
+function subjectOf({ sub }: JWTPayload): string {
+  if (typeof sub === "string" && sub !== "") return sub;
+  throw new UnauthenticatedError("sub: must be text that names the caller");
 }

@@ -32,21 +32,29 @@ export class EventFeed {
   async subscribe(request: FeedRequest): Promise<AsyncGenerator<StoredEvent, void>> {
     const outbox = new OutboxRepository(this.database.dataSource.manager);
     const from = request.after == null ? await outbox.end() : parseEventCursor(request.after);
-    return this.read(outbox, request, from);
+    const bell = new Bell();
+    const events = this.read(outbox, request, from, bell);
+    const end = events.return.bind(events);
+    // A generator attends to return() only when it yields: one that waits for events must be woken for it.
+    events.return = (value) => {
+      bell.retire();
+      return end(value);
+    };
+    return events;
   }
 
   private async *read(
     outbox: OutboxRepository,
     { topic, subject }: FeedRequest,
     from: StoredEvent["position"],
+    bell: Bell,
   ): AsyncGenerator<StoredEvent, void> {
     const wanted = Object.entries(subject).filter(([, value]) => value !== undefined);
-    const bell = new Bell();
     this.wakers.add(bell.ring);
     subscriptionsOpen.inc();
     try {
       let position = from;
-      while (!this.closed) {
+      while (!this.closed && !bell.retired) {
         const events = await outbox.readAfter(topic, position);
         for (const event of events) {
           position = event.position;
@@ -70,6 +78,8 @@ export class EventFeed {
 
 /** Remembers a ring that came while nobody waited. */
 class Bell {
+  /** Its owner listens no more. */
+  retired = false;
   private rung = false;
   private answer?: () => void;
 
@@ -77,6 +87,11 @@ class Bell {
     this.rung = true;
     this.answer?.();
   };
+
+  retire(): void {
+    this.retired = true;
+    this.ring();
+  }
 
   async wait(atMostMs: number): Promise<void> {
     if (!this.rung) {
