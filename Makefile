@@ -13,7 +13,7 @@ docker-up:
 test:
 	npm test
 
-# Newest versions within what package.json allows, then everything that a change must pass.
+# What package.json pins stays; what those packages depend on becomes the newest they allow. Then every check.
 update-deps:
 	npm update
 	node deploy/local/complete-lock.mjs
