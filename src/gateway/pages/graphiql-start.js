@@ -25,11 +25,11 @@ query Forecast {
   }
 }
 `,
-  `# Newest first; ask for the page after endCursor to go back in time.
+  `# Oldest first; the argument after: takes endCursor and gives the next page.
 query History {
   curve(name: "ust-par-yield") {
     unit
-    snapshots(first: 5) {
+    snapshots(from: "2024-12-01", first: 5) {
       edges {
         node {
           date
