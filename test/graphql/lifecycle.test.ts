@@ -130,6 +130,10 @@ test("answers a promotion to where the version is with its last transition", asy
   const first = await moved({ model: "again", number: 1 });
   expect(await moved({ model: "again", number: 1, reason: "once more", expectedCurrent: 1 })).toEqual(first);
   expect(await transitionsOf(platform, "again")).toEqual([first]);
+  await uploadVersion(platform, "again", offsetModel(2));
+  expect(refusalOf(await promote(platform, { model: "again", number: 2, stage: "NONE" }))).toBe(
+    "PRECONDITION_FAILED",
+  );
 });
 
 test("refuses a version that is not READY, and one that does not exist", async () => {

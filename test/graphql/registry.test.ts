@@ -224,6 +224,7 @@ describe("an announcement", () => {
     ["more bytes than are taken", { bytes: 200_001 }, "INVALID_INPUT input.bytes"],
     ["far more bytes", { bytes: "9223372036854775807" }, "INVALID_INPUT input.bytes"],
     ["a size that is no number", { bytes: "many" }, "INVALID_INPUT input.bytes"],
+    ["half a byte", { bytes: 10.5 }, "INVALID_INPUT input.bytes"],
     [
       "a metric twice",
       {
@@ -267,6 +268,25 @@ describe("an announcement", () => {
     expect(refusalOf(await announce(platform, { ...input, idempotencyKey: "" }))).toBe(
       "INVALID_INPUT input.idempotencyKey",
     );
+  });
+
+  test("tells the size as a number, as text, or as a literal", async () => {
+    await register(platform, { name: "sizes", kind: "TENSOR" });
+    const { sha256, bytes } = announcementOf(GRAPH);
+    for (const written of [String(bytes), `"${bytes}"`]) {
+      await platform.query(
+        `mutation { createModelVersion(input: {
+          model: "sizes", sha256: "${sha256}", bytes: ${written}, idempotencyKey: "size",
+          files: [{ name: "a", sha256: "${sha256}", bytes: ${written} }]
+        }) { version { artifact { bytes files { bytes } } } } }`,
+      );
+    }
+    const { model } = await platform.query<{ model: object }>(
+      `{ model(name: "sizes") { versions { totalCount edges { node { artifact { bytes files { bytes } } } } } } }`,
+    );
+    expect(model).toEqual({
+      versions: { totalCount: 1, edges: [{ node: { artifact: { bytes, files: [{ bytes }] } } }] },
+    });
   });
 
   test("cannot be completed when there is none", async () => {

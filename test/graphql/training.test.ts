@@ -290,6 +290,25 @@ describe("a run", () => {
     expect(await runOf(platform, id)).toMatchObject({ status: "CANCELLED", version: null, error: null });
   });
 
+  test("that is cancelled and tried again in one breath does run again", async () => {
+    const { id, cursor } = await started({ ...LONG, model: "hasty" });
+    const listener = new GraphListener<TrainingEvent>(platform, EVENTS, { run: id, after: cursor });
+    await listener.until((events) => events.some(({ status }) => status === "RUNNING"));
+    const job = await jobOf("train-forecaster");
+    await platform.query(
+      `mutation Hasty($run: ID!, $job: ID!) {
+        cancelTraining(input: { run: $run }) { cursor } retryJob(input: { job: $job }) { cursor }
+      }`,
+      { run: id, job: job.id },
+    );
+    const statuses = (events: TrainingEvent[]) =>
+      events.map(({ status }) => status).filter((status, i, all) => status !== all[i - 1]);
+    const events = await listener.until((seen) => statuses(seen).length === 5);
+    expect(statuses(events)).toEqual(["QUEUED", "RUNNING", "CANCELLED", "QUEUED", "RUNNING"]);
+    await cancel(id);
+    await listener.close();
+  });
+
   test("waits its turn, can be cancelled there, and does run when tried again", async () => {
     const long = await started({ ...LONG, model: "first-in-line" });
     const next = await started({ model: "next-in-line", curve: "yields" });

@@ -1,5 +1,5 @@
 import { GraphQLError, GraphQLScalarType, Kind } from "graphql";
-import { GraphQLBigInt, GraphQLDateTimeISO, GraphQLJSON } from "graphql-scalars";
+import { GraphQLDateTimeISO, GraphQLJSON } from "graphql-scalars";
 
 const CALENDAR_DATE = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -28,4 +28,28 @@ export const DateTimeScalar = new GraphQLScalarType({
 });
 
 export const JsonScalar = GraphQLJSON;
-export const BigIntScalar = GraphQLBigInt;
+
+const WHOLE_NUMBER = /^-?\d{1,40}$/;
+
+/** A bigint only where a number would not be exact. */
+function toWhole(value: unknown): number | bigint {
+  const isWhole = typeof value === "string" ? WHOLE_NUMBER.test(value) : Number.isInteger(value);
+  if (!isWhole && typeof value !== "bigint") {
+    throw new GraphQLError("a BigInt is a whole number, as a number or as text");
+  }
+  const whole = BigInt(value as string | number | bigint);
+  return Number.isSafeInteger(Number(whole)) ? Number(whole) : whole;
+}
+
+/** Whole numbers of any size; text beyond 2^53, where JSON's readers lose digits. */
+export const BigIntScalar = new GraphQLScalarType<number | bigint, number | string>({
+  name: "BigInt",
+  description: "A whole number, as a number or as text; answered as text beyond 2^53.",
+  serialize: (value) => {
+    const whole = toWhole(value);
+    return typeof whole === "bigint" ? String(whole) : whole;
+  },
+  parseValue: toWhole,
+  parseLiteral: (node) =>
+    toWhole(node.kind === Kind.INT || node.kind === Kind.STRING ? node.value : undefined),
+});

@@ -66,6 +66,7 @@ export class ModelLifecycleService {
           if (candidate.stage === request.stage) {
             const last = await versions.lastTransitionOf(candidate.id);
             if (last) return { transition: last.id };
+            throw new PreconditionFailedError(`version ${candidate.number} has never left ${request.stage}`);
           }
           return this.enter(
             versions,
