@@ -1,6 +1,7 @@
 import { linearModel } from "../support/onnx-models.js";
-import { eventually, startPlatform, uploadVersion } from "../support/platform.js";
+import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { uploadVersion } from "../support/registry.js";
 
 let platform: Platform;
 
