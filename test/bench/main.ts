@@ -1,25 +1,28 @@
-// npm run bench [-- serving|inference|forecasting|start ...] [--data FILE]
+// npm run bench [-- serving|inference|forecasting|start ...] [--data FILE]: prints tables, writes nothing.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
 import type { BenchTable } from "./bench-table.js";
+import { forecastingBench } from "./forecasting.bench.js";
 import { inferenceBench } from "./inference.bench.js";
 import { servingBench } from "./serving.bench.js";
+import { startBench } from "./start.bench.js";
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { data: { type: "string" } } });
 const groups: Record<string, () => Promise<BenchTable>> = {
   serving: servingBench,
   inference: inferenceBench,
+  forecasting: () => forecastingBench(values.data === undefined ? {} : { data: values.data }),
+  start: startBench,
 };
-void values;
 const wanted = positionals.length > 0 ? positionals : Object.keys(groups);
 const unknown = wanted.filter((name) => !(name in groups));
 if (unknown.length > 0) {
-  console.error(`no such group: ${unknown.join(", ")}; there are ${Object.keys(groups).join(", ")}`);
+  console.error(`There is no group ${unknown.join(", ")}; there are ${Object.keys(groups).join(", ")}.`);
   process.exit(1);
 }
 const tables: BenchTable[] = [];
 for (const name of wanted) {
-  console.error(`measuring ${name} ...`);
+  console.error(`Measuring ${name} ...`);
   tables.push(await groups[name]!());
 }
 console.log(tables.map(toMarkdown).join("\n\n"));

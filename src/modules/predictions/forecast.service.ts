@@ -3,7 +3,7 @@ import type { InferenceRuntime, TensorValue, Tensors } from "../../ports/inferen
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import type { CurveHistory, CurveRow, CurveService } from "../curves/index.js";
 import { inSpan } from "../../telemetry/tracing.js";
-import type { ServedVersion, ServedVersions, VersionSelector } from "../models/index.js";
+import type { ModelVersionRow, ServedVersion, ServedVersions, VersionSelector } from "../models/index.js";
 import { curveFrequency, stepAhead } from "./forecast-calendar.rules.js";
 import type { InferenceLog } from "./inference-log.js";
 import { WaitingCall } from "./waiting-call.js";
@@ -33,6 +33,13 @@ export interface ForecastValue {
   horizons: ForecastHorizonValue[];
 }
 
+/** A forecast, and the rows that making it has read. */
+export interface FreshForecast {
+  forecast: ForecastValue;
+  curve: CurveRow;
+  version: ModelVersionRow;
+}
+
 /** What the parameters of a forecaster's version say about its graph. */
 interface ForecasterShape {
   horizons: number[];
@@ -52,7 +59,7 @@ export class ForecastService {
     private readonly log: InferenceLog,
   ) {}
 
-  async forecast(request: ForecastRequest, asker: Asker): Promise<ForecastValue> {
+  async forecast(request: ForecastRequest, asker: Asker): Promise<FreshForecast> {
     const began = performance.now();
     const [curve, served] = await Promise.all([
       this.curves.require(request.curve, "input.curve"),
@@ -91,7 +98,7 @@ export class ForecastService {
       inputs: request,
       outputs: value,
     });
-    return value;
+    return { forecast: value, curve, version };
   }
 
   /** A forecast of the past; undefined when there is none, or it was too big to keep. */

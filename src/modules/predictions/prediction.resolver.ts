@@ -25,7 +25,8 @@ export class PredictionResolver {
     @Root() prediction: PredictionType,
     @Ctx() context: RequestContext,
   ): Promise<ModelVersionType> {
-    return new ModelVersionType(await versionLoader(context, this.registry).load(prediction.versionId));
+    const { versionRow, versionId } = prediction;
+    return new ModelVersionType(versionRow ?? (await versionLoader(context, this.registry).load(versionId)));
   }
 }
 
@@ -46,11 +47,13 @@ export class ForecastResolver {
     @Arg("input") input: ForecastInput,
     @Ctx() context: RequestContext,
   ): Promise<CurveForecastType> {
-    return new CurveForecastType(await this.forecasts.forecast(input, context));
+    const { forecast, curve, version } = await this.forecasts.forecast(input, context);
+    return new CurveForecastType(forecast, { curve, version });
   }
 
   @FieldResolver(() => CurveType)
   async curve(@Root() forecast: CurveForecastType, @Ctx() context: RequestContext): Promise<CurveType> {
+    if (forecast.known) return new CurveType(forecast.known.curve);
     const curves = context.loader<string, CurveRow>("curve", (ids) => this.curveService.byIds(ids));
     return new CurveType(await curves.load(forecast.curveId));
   }
@@ -60,6 +63,7 @@ export class ForecastResolver {
     @Root() forecast: CurveForecastType,
     @Ctx() context: RequestContext,
   ): Promise<ModelVersionType> {
+    if (forecast.known) return new ModelVersionType(forecast.known.version);
     return new ModelVersionType(await versionLoader(context, this.registry).load(forecast.versionId));
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import { inSpan } from "../../telemetry/tracing.js";
-import type { ServedVersions, VersionSelector } from "../models/index.js";
+import type { ModelVersionRow, ServedVersions, VersionSelector } from "../models/index.js";
 import type { InferenceLog } from "./inference-log.js";
 import { checkOutputs, decodeInputs, encodeTensor } from "./tensor-codec.rules.js";
 import type { EncodedTensor, TensorInput } from "./tensor-codec.rules.js";
@@ -23,6 +23,8 @@ export interface PredictionValue {
   /** Null when it is read back and was too big to keep. */
   outputs: EncodedTensor[] | null;
   at: Date;
+  /** Known when it was made just now. */
+  version?: ModelVersionRow;
 }
 
 /** Serves any ONNX model: tensors in, tensors out. */
@@ -44,7 +46,7 @@ export class PredictionService {
     );
     const names = wanted ?? signature.outputs.map(({ name }) => name);
     const outputs = names.map((name) => encodeTensor(name, tensors[name]!, request.encoding ?? "VALUES"));
-    const prediction = { id: randomUUID(), versionId: version.id, outputs, at: new Date() };
+    const prediction = { id: randomUUID(), versionId: version.id, version, outputs, at: new Date() };
     await this.log.append({
       id: prediction.id,
       kind: "PREDICTION",

@@ -2,7 +2,9 @@ import { Field, Float, InputType, Int, ObjectType, registerEnumType } from "type
 import type { TensorType } from "../../ports/inference-runtime.js";
 import { toNodeId } from "../../shared/node-id.js";
 import { DateScalar, DateTimeScalar, JsonScalar, Node } from "../graph/index.js";
+import type { CurveRow } from "../curves/index.js";
 import { TensorTypeEnum, VersionSelector } from "../models/index.js";
+import type { ModelVersionRow } from "../models/index.js";
 import type { ForecastHorizonValue, ForecastValue } from "./forecast.service.js";
 import type { PredictionValue } from "./prediction.service.js";
 
@@ -71,6 +73,7 @@ export class Tensor {
 })
 export class PredictionType extends Node {
   readonly versionId: string;
+  readonly versionRow?: ModelVersionRow;
 
   @Field(() => [Tensor], { nullable: true })
   outputs: Tensor[] | null;
@@ -82,6 +85,7 @@ export class PredictionType extends Node {
     super();
     this.id = toNodeId("Prediction", value.id);
     this.versionId = value.versionId;
+    this.versionRow = value.version;
     this.outputs = value.outputs;
     this.at = value.at;
   }
@@ -154,7 +158,11 @@ export class CurveForecastType extends Node {
   @Field(() => [ForecastHorizon])
   horizons: ForecastHorizonValue[];
 
-  constructor(value: ForecastValue) {
+  /** @param known rows that making it just now has read */
+  constructor(
+    value: ForecastValue,
+    readonly known?: { curve: CurveRow; version: ModelVersionRow },
+  ) {
     super();
     this.id = toNodeId("CurveForecast", value.id);
     this.versionId = value.versionId;
