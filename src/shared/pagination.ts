@@ -1,3 +1,4 @@
+import { isCalendarDate } from "./calendar-date.js";
 import { InvalidInputError } from "./errors.js";
 
 export const DEFAULT_PAGE = 20;
@@ -32,7 +33,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const KEY_CHECKS = {
   text: (key: unknown) => typeof key === "string" && !key.includes("\0"),
   integer: (key: unknown) => Number.isInteger(key) && Math.abs(key as number) <= LARGEST_INTEGER,
-  date: (key: unknown) => typeof key === "string" && isInstant(`${key}T00:00:00.000Z`),
+  date: (key: unknown) => typeof key === "string" && isCalendarDate(key),
   instant: isInstant,
   uuid: (key: unknown) => typeof key === "string" && UUID.test(key),
 };
@@ -41,7 +42,7 @@ export type CursorKeyType = keyof typeof KEY_CHECKS;
 /** As `Date.toISOString` writes it. */
 function isInstant(key: unknown): boolean {
   const time = typeof key === "string" ? Date.parse(key) : Number.NaN;
-  return !Number.isNaN(time) && new Date(time).toISOString() === key;
+  return !Number.isNaN(time) && new Date(time).toISOString() === key && isCalendarDate(key.slice(0, 10));
 }
 
 /**

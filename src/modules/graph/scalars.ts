@@ -1,13 +1,10 @@
-import { GraphQLError, GraphQLScalarType, Kind } from "graphql";
+import { GraphQLError, GraphQLScalarType, Kind, visit } from "graphql";
+import type { GraphQLScalarLiteralParser, ValueNode } from "graphql";
 import { GraphQLDateTimeISO, GraphQLJSON } from "graphql-scalars";
-
-const CALENDAR_DATE = /^\d{4}-\d{2}-\d{2}$/;
+import { isCalendarDate } from "../../shared/calendar-date.js";
 
 function toCalendarDate(value: unknown): string {
-  if (typeof value === "string" && CALENDAR_DATE.test(value)) {
-    const parsed = new Date(`${value}T00:00:00Z`);
-    if (!Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(value)) return value;
-  }
+  if (typeof value === "string" && isCalendarDate(value)) return value;
   throw new GraphQLError("a Date is a calendar date such as 2024-12-31");
 }
 
@@ -17,17 +14,18 @@ export const DateScalar = new GraphQLScalarType<string, string>({
   description: "A calendar date, YYYY-MM-DD.",
   serialize: toCalendarDate,
   parseValue: toCalendarDate,
-  parseLiteral: (node) => toCalendarDate(node.kind === Kind.STRING ? node.value : undefined),
+  parseLiteral: locating((node) => toCalendarDate(node.kind === Kind.STRING ? node.value : undefined)),
 });
+
+const dateTime = GraphQLDateTimeISO.toConfig();
 
 /** RFC 3339 in UTC. */
 export const DateTimeScalar = new GraphQLScalarType({
-  ...GraphQLDateTimeISO.toConfig(),
+  ...dateTime,
   name: "DateTime",
   description: "An instant, RFC 3339 in UTC.",
+  parseLiteral: locating(dateTime.parseLiteral),
 });
-
-export const JsonScalar = GraphQLJSON;
 
 const WHOLE_NUMBER = /^-?\d{1,40}$/;
 
@@ -50,6 +48,32 @@ export const BigIntScalar = new GraphQLScalarType<number | bigint, number | stri
     return typeof whole === "bigint" ? String(whole) : whole;
   },
   parseValue: toWhole,
-  parseLiteral: (node) =>
+  parseLiteral: locating((node) =>
     toWhole(node.kind === Kind.INT || node.kind === Kind.STRING ? node.value : undefined),
+  ),
 });
+
+const json = GraphQLJSON.toConfig();
+
+export const JsonScalar = new GraphQLScalarType({
+  ...json,
+  parseLiteral: locating((node, variables) => {
+    visit(node, {
+      EnumValue: ({ value }) => {
+        throw new GraphQLError(`${value} is not JSON; text stands between quotation marks`);
+      },
+    });
+    return json.parseLiteral(node, variables);
+  }),
+});
+
+/** Errors point at the literal, so that they name its field. */
+function locating<T>(parse: GraphQLScalarLiteralParser<T>): GraphQLScalarLiteralParser<T> {
+  return (node: ValueNode, variables) => {
+    try {
+      return parse(node, variables);
+    } catch (error) {
+      throw new GraphQLError((error as Error).message, { nodes: node });
+    }
+  };
+}

@@ -1,3 +1,4 @@
+import { isCalendarDate } from "../../../shared/calendar-date.js";
 import { InvalidInputError } from "../../../shared/errors.js";
 import { scoresNeeded } from "./conformal-intervals.rules.js";
 import { forecasterOptions } from "./forecaster-options.rules.js";
@@ -89,7 +90,7 @@ function trainingWindow(spec: TrainingSpec, history: CurveHistory): TrainingWind
   for (const field of ["from", "to", "backtestFrom"] as const) checkDate(`input.${field}`, spec[field]);
   const { dates } = history;
   const from = spec.from === undefined ? 0 : firstOnOrAfter(dates, spec.from);
-  const to = spec.to === undefined ? dates.length - 1 : firstOnOrAfter(dates, nextDay(spec.to)) - 1;
+  const to = spec.to === undefined ? dates.length - 1 : lastOnOrBefore(dates, spec.to);
   const count = to - from + 1;
   if (spec.from !== undefined && spec.to !== undefined && spec.from > spec.to) {
     throw InvalidInputError.at("input.from", `${spec.from} is after input.to, ${spec.to}`);
@@ -129,17 +130,12 @@ function quotedDates({ tenors, values }: CurveHistory, from: number, to: number)
 }
 
 function checkDate(field: string, date: string | undefined): void {
-  if (date === undefined) return;
-  const time = Date.parse(`${date}T00:00:00Z`);
-  const valid =
-    /^\d{4}-\d{2}-\d{2}$/.test(date) &&
-    !Number.isNaN(time) &&
-    new Date(time).toISOString().slice(0, 10) === date;
-  if (!valid) throw InvalidInputError.at(field, `"${date}" is not a date such as 2024-12-31`);
+  if (date !== undefined && !isCalendarDate(date))
+    throw InvalidInputError.at(field, `"${date}" is not a date such as 2024-12-31`);
 }
 
-function nextDay(date: string): string {
-  return new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+function lastOnOrBefore(dates: readonly string[], date: string): number {
+  return dates.findLastIndex((each) => each <= date);
 }
 
 function firstOnOrAfter(dates: readonly string[], date: string): number {
