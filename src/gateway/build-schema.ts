@@ -5,6 +5,7 @@ import { DateTimeScalar, JsonScalar } from "../modules/graph/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import { inLogScope } from "../telemetry/logger.js";
 import { checkAuthorization } from "./authorization.js";
+import { assertStorable } from "./storable-input.js";
 import { traceRootFields } from "./trace-root-fields.js";
 
 /** The one graph, out of the resolvers of all modules. */
@@ -23,8 +24,8 @@ export async function buildGraph(
       { type: Date, scalar: DateTimeScalar },
       { type: Object, scalar: JsonScalar },
     ],
-    // Input is checked by the services' own rules, which name field and rule.
-    validate: false,
+    // Everything else about input is checked by the services' own rules, which name field and rule.
+    validateFn: (_value, _type, { args }) => assertStorable(args),
     // Every subscription reads the outbox; type-graphql wants one of its own all the same.
     pubSub: { publish: noTopics, subscribe: noTopics },
     globalMiddlewares: options.traced ? [traceRootFields] : [],
