@@ -98,6 +98,7 @@ export class ModelVersionRepository {
     if (incumbent && isExclusive(to)) await this.update(incumbent, { stage: "ARCHIVED" });
     await this.update(version, { stage: to });
     const id = randomUUID();
+    // Milliseconds, as clients see it: asked what was in production at that instant, it is this version.
     await this.tx.query(
       `WITH numbered AS (UPDATE models SET last_transition = last_transition + 1 WHERE id = $2 RETURNING last_transition)
        INSERT INTO stage_transitions
