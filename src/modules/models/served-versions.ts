@@ -61,7 +61,10 @@ export class ServedVersions {
     const versions = this.byModel.get(modelName) ?? new Map<string, Promise<ServedVersion>>();
     this.byModel.set(modelName, versions.set(String(wanted), looked));
     // A failure may be cured a moment later (a first promotion): never remembered.
-    looked.catch(() => versions.delete(String(wanted)));
+    looked.catch(() => {
+      versions.delete(String(wanted));
+      if (versions.size === 0 && this.byModel.get(modelName) === versions) this.byModel.delete(modelName);
+    });
     return looked;
   }
 
