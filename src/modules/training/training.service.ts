@@ -61,9 +61,10 @@ export class TrainingService {
     const curve = await this.curves.require(request.curve, "input.curve");
     const spec = toSpec(request);
     checkTrainingSpec(spec, await this.curves.history(curve, {}));
-    const { idempotencyKey, ...body } = request;
+    const { idempotencyKey: key, model, curve: curveName } = request;
+    const body = { model, curve: curveName, ...spec };
     const started = await this.database.transaction((tx) =>
-      onceOnly(tx, { caller: caller.subject, operation: "startTraining", key: idempotencyKey, body }, () =>
+      onceOnly(tx, { caller: caller.subject, operation: "startTraining", key, body }, () =>
         this.enqueue(tx, request.model, curve, spec, caller),
       ),
     );
