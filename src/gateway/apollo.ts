@@ -8,6 +8,7 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from "@apollo/server/plugin/disabled";
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
+import { GraphQLError } from "graphql";
 import type { GraphQLSchema } from "graphql";
 import type { RequestContext } from "../modules/identity/index.js";
 import { openSpan } from "../telemetry/tracing.js";
@@ -58,6 +59,10 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
         didResolveOperation: ({ operation, contextValue }) => {
           const type = operation?.operation;
           contextValue.operation.type = type;
+          if (type === "subscription")
+            throw new GraphQLError("subscriptions are served over WebSocket, graphql-transport-ws", {
+              extensions: { http: { status: 400 } },
+            });
           // The operation's type names its span: its own name is the client's word, and unbounded.
           if (type) contextValue.operation.span = openSpan(type, { "graphql.operation.type": type });
           return Promise.resolve();

@@ -98,6 +98,8 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
     forceCloseConnections: "idle",
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     routerOptions: { ignoreTrailingSlash: true },
+    frameworkErrors: (error, request, reply) =>
+      void answerError(error, request, reply as never, maxBodyBytes),
   });
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
