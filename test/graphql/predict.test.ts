@@ -233,7 +233,7 @@ describe("refuses, by code and field:", () => {
     ["a number beyond the type's range", "half", { values: [[70000, 0]] }, "values"],
     ["a number for a flag", "flag", { values: [[1, 0]] }, "values"],
     ["a number for text", "text", { values: [[1, "a"]] }, "values"],
-    ["text with U+0000", "text", { values: [["a\u0000b", "a"]] }, "values"],
+    ["text with U+0000", "text", { values: [["a\u0000b", "a"]] }, "values.0.0"],
     ["text as base64", "text", { base64: "AAAA", shape: [1, 2] }, "base64"],
     ["a wrong width", "linear", { values: [[1, 2]] }, "values"],
     ["a wrong rank", "linear", { values: [[[1, 2, 3]]] }, "values"],
