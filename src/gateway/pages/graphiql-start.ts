@@ -1,4 +1,18 @@
-// Starts GraphiQL with a tab for each thing worth trying first. Plain JavaScript: it runs in browsers as it is.
+// Runs in browsers: starts GraphiQL with a tab for each thing worth trying first.
+
+interface Tab {
+  query: string;
+  variables?: string;
+  headers?: string;
+}
+
+/** What the scripts before this one leave on the window, and what GraphiQL's editor looks for there. */
+interface Globals {
+  YogaGraphiQL: { renderYogaGraphiQL(root: Element, options: object): void };
+  MonacoEnvironment: object;
+}
+
+const globals = self as unknown as Globals;
 
 const tabs = [
   `# The curve in some weeks, by the model in production.
@@ -94,34 +108,37 @@ query Models {
 `,
 ];
 
-const workers = {
+const workers: Record<string, string> = {
   editorWorkerService: "/graphiql/editor-worker.js",
   json: "/graphiql/json-worker.js",
   graphql: "/graphiql/graphql-worker.js",
 };
 
 /** The tab that was open last, as GraphiQL keeps it; the first one on a first visit. */
-function activeTab() {
-  const state = JSON.parse(localStorage.getItem("graphiql:tabState"));
-  return state?.tabs[state.activeTabIndex] ?? { query: tabs[0] };
+function activeTab(): Tab {
+  const kept = JSON.parse(localStorage.getItem("graphiql:tabState") ?? "null") as {
+    tabs: Tab[];
+    activeTabIndex: number;
+  } | null;
+  return kept?.tabs[kept.activeTabIndex] ?? { query: tabs[0]! };
 }
 
 /** A subscription's socket takes the token from the headers editor too; a browser sends no headers with it. */
-function connectionParams() {
+function connectionParams(): Record<string, unknown> {
   try {
-    const headers = Object.entries(JSON.parse(activeTab().headers));
+    const headers = Object.entries(JSON.parse(activeTab().headers ?? "{}") as Record<string, unknown>);
     return Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
   } catch {
     return {};
   }
 }
 
-self.MonacoEnvironment = {
+globals.MonacoEnvironment = {
   globalAPI: false,
-  getWorkerUrl: (_module, label) => workers[label],
+  getWorkerUrl: (_module: string, label: string) => workers[label],
 };
 
-self.YogaGraphiQL.renderYogaGraphiQL(document.querySelector("#root"), {
+globals.YogaGraphiQL.renderYogaGraphiQL(document.querySelector("#root")!, {
   title: "254Carbon ML",
   logo: '<img src="/pages/icon.svg" alt="" width="28" height="28" />',
   endpoint: "/graphql",
@@ -132,3 +149,5 @@ self.YogaGraphiQL.renderYogaGraphiQL(document.querySelector("#root"), {
   variables: activeTab().variables,
   headers: localStorage.getItem("graphiql:headers") ?? undefined,
 });
+
+export {};
