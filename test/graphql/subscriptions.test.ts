@@ -109,7 +109,8 @@ test("a training tells how far it is, from the queue to its version", async () =
   const { run, cursor } = await start("followed", { type: "GRADIENT_BOOSTING", horizons: [1, 5] });
   const listener = listen<TrainingEvent>(TRAINING_EVENTS, { run, after: cursor });
   const events = await listener.until(hasEnded);
-  expect(events[0]).toMatchObject({ status: "RUNNING", progress: 0, message: "started" });
+  expect(events[0]).toMatchObject({ status: "QUEUED", progress: 0 });
+  expect(events[1]).toMatchObject({ status: "RUNNING", progress: 0, message: "started" });
   expect(events.at(-1)).toMatchObject({ status: "SUCCEEDED", progress: 1, message: "version 1 is ready" });
   expect(new Set(events.map((event) => event.run.id))).toEqual(new Set([run]));
   const progress = events.map((event) => event.progress);

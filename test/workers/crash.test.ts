@@ -146,7 +146,7 @@ describe("a training", () => {
       const events = await listener.until((heard) => heard.at(-1)?.status === "SUCCEEDED");
       await listener.close();
       const changes = events.map(({ status }) => status).filter((status, i, all) => status !== all[i - 1]);
-      expect(changes).toEqual(["RUNNING", "QUEUED", "RUNNING", "SUCCEEDED"]);
+      expect(changes).toEqual(["QUEUED", "RUNNING", "QUEUED", "RUNNING", "SUCCEEDED"]);
       // A delivery that a shutdown ends is no attempt.
       expect(await newestTrainingJob()).toEqual({ state: "COMPLETED", attempts: 1 });
     },
