@@ -26,6 +26,7 @@ import type { TrainingModule } from "./modules/training/index.js";
 import type { Database } from "./ports/database.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
+import { PreconditionFailedError } from "./shared/errors.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference } from "./telemetry/events.js";
 import { createLogger } from "./telemetry/logger.js";
@@ -66,6 +67,7 @@ export async function createApp(config: Config): Promise<App> {
   const logger = createLogger(config.logLevel);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
+  await makeDataFolder(config.dataDir);
   const engines = await openEngines(config, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, await readLinkKey(config), logger);
@@ -216,13 +218,18 @@ async function openEngines(config: Config, logger: Logger): Promise<Engines> {
   };
 }
 
+async function makeDataFolder(dataDir: string): Promise<void> {
+  await mkdir(dataDir, { recursive: true }).catch((error: Error) => {
+    throw new PreconditionFailedError(`ML_DATA_DIR: the folder cannot be made: ${error.message}`);
+  });
+}
+
 /** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
 async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
   if (auth.jwtSecret !== undefined) {
     return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
   }
   const file = join(dataDir, "artifact-links.key");
-  await mkdir(dataDir, { recursive: true });
   await writeFile(file, randomBytes(32), { flag: "wx", mode: 0o600 }).catch(() => undefined);
   return readFile(file);
 }

@@ -197,3 +197,15 @@ export function shapelessInput(): Uint8Array {
   model.graph!.input![0]!.type!.tensorType!.shape = null;
   return ModelProto.encode(model).finish();
 }
+
+/** Multiplies matrices of ones of the shape that it is given: the caller decides how long that takes. */
+export function laborious(): Uint8Array {
+  const graph = new OnnxGraph("laborious");
+  const shape = graph.input("shape", OnnxType.INT64, [2]);
+  const ones = graph.node("Expand", [graph.float32([1], [1]), shape]);
+  let product = ones;
+  for (let i = 0; i < 10; i++) product = graph.node("MatMul", [product, ones]);
+  graph.node("ReduceMax", [product], { keepdims: { int: 0 } }, { outputs: ["y"] });
+  graph.output("y", OnnxType.FLOAT32, []);
+  return graph.encode();
+}

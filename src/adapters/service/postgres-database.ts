@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { DataSource } from "typeorm";
+import { UnavailableError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
 import type { Schema } from "../postgres/typeorm-database.js";
@@ -16,11 +17,20 @@ const MIGRATION_LOCK = 0x32353463;
 
 /** A PostgreSQL server with pgvector. */
 export class PostgresDatabase extends TypeormDatabase {
-  /** Connects and applies what migrations are missing. */
+  /**
+   * Connects and applies what migrations are missing.
+   * @throws {UnavailableError} when the server cannot be reached or refuses the credentials
+   */
   static async open(options: PostgresDatabaseOptions): Promise<PostgresDatabase> {
     const connection = { connectionString: options.dsn, keepAlive: true };
     const wiring = { ...options, connection, poolSize: options.poolSize ?? 20 };
-    const dataSource = await connectDataSource(wiring);
+    const dataSource = await connectDataSource(wiring).catch((error: NodeJS.ErrnoException) => {
+      // Where a name has several addresses, the failures of all of them come without a message.
+      const reason = error.message || error.code;
+      throw new UnavailableError(`the database of ML_VECTOR_DB_DSN does not answer: ${reason}`, {
+        cause: error,
+      });
+    });
     try {
       await migrate(dataSource, connection);
     } catch (error) {

@@ -263,6 +263,7 @@ export class JobService {
       if (job?.fence !== claimed.fence || job.finishedAt) return true;
       if (shuttingDown) {
         await jobs.update(job, { state: "WAITING", attempts: job.attempts - 1 });
+        await this.hooks.get(job.kind)?.restarted?.(tx, job);
         return false;
       }
       const hopeless = error instanceof PlatformError || error instanceof UnrecoverableJobError;

@@ -1,0 +1,232 @@
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { metricsRegistry } from "../../src/telemetry/metrics.js";
+import { curveWithHistory, datesOf, snapshotsOf, trained } from "../support/market-curves.js";
+import { metric, metricsOf } from "../support/metrics.js";
+import { linearModel } from "../support/onnx-models.js";
+import { eventually, startPlatform } from "../support/platform.js";
+import type { Platform } from "../support/platform.js";
+import { rawGraph, rawRequest } from "../support/raw-http.js";
+import { promote, uploadVersion } from "../support/registry.js";
+import { bearer, issueToken } from "../support/tokens.js";
+
+/** Found nowhere but in what the tests send: a secret, a name in a token, values. */
+const CANARY = "canary7f3a";
+const CANARY_NUMBER = 271828.25;
+const SECRET = `${CANARY}-secret-that-is-long-enough-to-be-one`;
+const token = issueToken({ note: CANARY }, { secret: SECRET });
+
+let platform: Platform;
+let collector: Server;
+
+beforeAll(async () => {
+  collector = createServer((request, response) => {
+    request
+      .resume()
+      .on("end", () => response.writeHead(200, { "content-type": "application/json" }).end("{}"));
+  });
+  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+  platform = await startPlatform({
+    environment: {
+      ML_JWT_SECRET_KEY: SECRET,
+      ML_LOG_LEVEL: "debug",
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
+    },
+  });
+  await uploadVersion(platform, "linear", linearModel());
+  await promote(platform, { model: "linear", number: 1 });
+  await curveWithHistory(platform, "yields", snapshotsOf(datesOf(200)));
+  await trained(platform, { model: "forecaster", curve: "yields" });
+});
+
+afterAll(async () => {
+  await platform.remove();
+  collector.close();
+});
+
+const PREDICT = `query Predict($input: PredictInput!) { predict(input: $input) { id outputs { values } } }`;
+
+function predictionOf(x: unknown): { input: Record<string, unknown> } {
+  return { input: { model: "linear", inputs: [{ name: "x", values: [x] }] } };
+}
+
+test("health tells of the whole, of being alive and of being ready", async () => {
+  const health = await rawRequest(`${platform.url}/health`);
+  expect(health.status).toBe(200);
+  expect(JSON.parse(health.body)).toMatchObject({
+    status: "ok",
+    tier: "embedded",
+    checks: { database: "ok", queue: "ok", objects: "ok" },
+  });
+  expect(JSON.parse(health.body)).toHaveProperty("samples");
+  const live = await rawRequest(`${platform.url}/health/live`);
+  expect([live.status, JSON.parse(live.body)]).toEqual([200, { status: "ok" }]);
+  const ready = await rawRequest(`${platform.url}/health/ready`);
+  expect([ready.status, JSON.parse(ready.body)]).toMatchObject([200, { status: "ready" }]);
+});
+
+test("probes need no name and no token", async () => {
+  const headers = { host: "10.1.2.3:4000", "x-forwarded-for": "10.0.0.9" };
+  for (const path of ["/health", "/health/live", "/health/ready", "/metrics"]) {
+    expect([path, (await rawRequest(`${platform.url}${path}`, { headers })).status]).toEqual([path, 200]);
+  }
+});
+
+test("every metric that is declared is exported", async () => {
+  const { headers, body } = await rawRequest(`${platform.url}/metrics`);
+  expect(headers["content-type"]).toContain("text/plain");
+  const declared = metricsRegistry.getMetricsAsArray().map(({ name }) => name);
+  expect(declared.length).toBeGreaterThan(20);
+  for (const name of declared) expect(body).toContain(`# TYPE ${name} `);
+});
+
+test("requests are counted by operation type, errors by code, inference by model", async () => {
+  const count = (name: string, labels: Record<string, string>) => metric(platform, name, labels);
+  const requests = { route: "/graphql", status: "200" };
+  const counters: [name: string, labels: Record<string, string>, increase: number][] = [
+    ["http_server_request_duration_seconds_count", { ...requests, operation_type: "query" }, 4],
+    ["http_server_request_duration_seconds_count", { ...requests, operation_type: "mutation" }, 1],
+    ["graphql_operation_errors_total", { code: "NOT_FOUND" }, 1],
+    ["graphql_operation_errors_total", { code: "INVALID_INPUT" }, 1],
+    ["graphql_operation_errors_total", { code: "PRECONDITION_FAILED" }, 1],
+    ["model_inference_duration_seconds_count", { model: "linear" }, 2],
+    ["model_inference_batch_rows_sum", { model: "linear" }, 2],
+    ["prediction_log_rows_total", {}, 2],
+  ];
+  const before = await Promise.all(counters.map(([name, labels]) => count(name, labels)));
+  await platform.query(PREDICT, predictionOf([1, 2, 3]));
+  await platform.query(PREDICT, predictionOf([4, 5, 6]));
+  await platform.ask(`{ predict(input: { model: "absent", inputs: [] }) { id } }`);
+  await platform.ask(PREDICT, predictionOf([1, 2]));
+  await platform.ask(`mutation { rollbackModel(input: { model: "linear" }) { pending } }`);
+  for (const [i, [name, labels, increase]] of counters.entries()) {
+    // The log is written behind the answers.
+    const now = await eventually(
+      () => count(name, labels),
+      (value) => value >= before[i]! + increase,
+      10_000,
+    );
+    expect([name, labels, now]).toEqual([name, labels, before[i]! + increase]);
+  }
+});
+
+test("the state of queues, memory and threads is measured", async () => {
+  expect(await metric(platform, "job_duration_seconds_count", { kind: "train-forecaster" })).toBe(1);
+  expect(await metric(platform, "training_runs_total", { status: "SUCCEEDED" })).toBe(1);
+  expect(await metric(platform, "model_stage_transitions_total", { stage: "PRODUCTION" })).toBe(1);
+  await eventually(
+    () => metric(platform, "model_cache_bytes"),
+    (bytes) => bytes > 0,
+  );
+  const samples = await eventually(
+    () => metricsOf(platform),
+    (all) => all.some(({ name }) => name === "job_queue_depth"),
+  );
+  const queues = (name: string) =>
+    new Set(samples.filter((sample) => sample.name === name).map(({ labels }) => labels.queue));
+  expect(queues("job_queue_oldest_age_seconds")).toEqual(queues("job_queue_depth"));
+  expect(queues("job_queue_depth")).toContain("training");
+  expect(samples.find(({ name }) => name === "nodejs_eventloop_lag_p99_seconds")?.value).toBeGreaterThan(0);
+});
+
+test("labels are bounded, whatever clients send", async () => {
+  const labelSets = async (): Promise<number> =>
+    new Set(
+      (await metricsOf(platform))
+        .filter(({ labels }) => !("le" in labels))
+        .map(({ name, labels }) => name + JSON.stringify(labels)),
+    ).size;
+  const strange = async (i: number): Promise<void> => {
+    await rawRequest(`${platform.url}/nowhere/${CANARY}-${i}`);
+    await rawRequest(`${platform.url}/artifacts/${"0".repeat(63)}${i}/model.onnx?signature=${CANARY}`);
+    await rawGraph(platform, `query ${CANARY}${i} { model(name: "${CANARY}-${i}") { id } }`);
+    await platform.ask(`{ predict(input: { model: "${CANARY}-${i}", inputs: [] }) { id } }`);
+  };
+  await strange(0);
+  const before = await labelSets();
+  for (let i = 1; i < 6; i++) await strange(i);
+  expect(await labelSets()).toBe(before);
+  expect((await rawRequest(`${platform.url}/metrics`)).body).not.toContain(CANARY);
+});
+
+test("the log is JSON that tells of a request under its id and trace", async () => {
+  const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const answer = await rawGraph(
+    platform,
+    `mutation { rollbackModel(input: { model: "absent" }) { pending } }`,
+    {
+      headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01`, ...bearer(token) },
+    },
+  );
+  const requestId = answer.headers["x-request-id"];
+  expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+  const line = await eventually(
+    () => Promise.resolve(platform.log.find((entry) => entry.requestId === requestId)),
+    (found) => found !== undefined,
+  );
+  expect(line).toMatchObject({
+    level: "info",
+    event: "http.request",
+    traceId,
+    method: "POST",
+    path: "/graphql",
+    operationType: "mutation",
+    caller: "tester",
+    status: 200,
+  });
+  expect(Date.parse(String(line!.time))).toBeGreaterThan(Date.now() - 60_000);
+  expect(platform.log.filter((entry) => "notJson" in entry)).toEqual([]);
+});
+
+test("secrets, tokens and values are nowhere in the log", async () => {
+  const forged = `${token.slice(0, -4)}${CANARY}`;
+  const requests: [query: string, variables: object, token?: string][] = [
+    [PREDICT, predictionOf([CANARY_NUMBER, 1, 1]), token],
+    [PREDICT, predictionOf([CANARY, CANARY_NUMBER, 1]), token],
+    [PREDICT, predictionOf([CANARY_NUMBER]), token],
+    ["{ me { subject } }", {}, forged],
+    [`{ model(name: "${CANARY}") { id } }`, {}],
+    [`{ ${CANARY} }`, {}],
+    [`{ ${CANARY}`, {}],
+    [
+      `mutation ($input: RecordCurveInput!) { recordCurve(input: $input) { created } }`,
+      {
+        input: {
+          curve: "yields",
+          snapshots: [{ date: "2023-01-02", points: [{ tenor: CANARY, value: CANARY_NUMBER }] }],
+        },
+      },
+    ],
+    [
+      `mutation { registerModel(input: { name: "described", kind: TENSOR, description: "${CANARY}",
+        tags: [{ name: "${CANARY}", value: "${CANARY}" }] }) { model { id } } }`,
+      {},
+    ],
+    [
+      `mutation { promoteModelVersion(input: { model: "linear", number: 1, stage: STAGING, reason: "${CANARY}" }) { pending } }`,
+      {},
+    ],
+  ];
+  for (const [query, variables, credentials] of requests) {
+    await platform.ask(query, variables, credentials === undefined ? {} : bearer(credentials));
+  }
+  await rawRequest(`${platform.url}/artifacts/uploads/${CANARY}/model.onnx?signature=${CANARY}`, {
+    method: "PUT",
+    body: CANARY,
+  });
+  await rawRequest(`${platform.url}/${CANARY}?token=${token}`);
+  const last = await rawGraph(platform, `mutation { rollbackModel(input: { model: "absent" }) { pending } }`);
+  await eventually(
+    () => Promise.resolve(platform.log),
+    (log) => log.some(({ requestId }) => requestId === last.headers["x-request-id"]),
+  );
+  const [, claims, signature] = token.split(".");
+  for (const written of [JSON.stringify(platform.log), platform.stderr()]) {
+    for (const secret of [CANARY, String(CANARY_NUMBER), SECRET, claims!, signature!]) {
+      expect(written.includes(secret) ? written.slice(written.indexOf(secret) - 200).slice(0, 400) : "").toBe(
+        "",
+      );
+    }
+  }
+});
