@@ -18,7 +18,7 @@ export interface EventSource {
 
 /**
  * Whether the caller still waits for an answer. The signal is made when it is first asked for: most requests end
- * before anyone asks, and an AbortController costs 8 us of CPU.
+ * before anyone asks, and making and following one was 4 % of a `predict` in a CPU profile.
  */
 export class CallerPresence {
   private controller?: AbortController;
