@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { curveWithHistory, datesOf, snapshotsOf, startTraining } from "../support/market-curves.js";
 import { laborious } from "../support/onnx-models.js";
 import { eventually, refusalOf, refusedStart, startPlatform } from "../support/platform.js";
+import type { Platform } from "../support/platform.js";
 import { rawGraph, rawRequest } from "../support/raw-http.js";
 import { promote, uploadVersion } from "../support/registry.js";
 import { TEST_SECRET, bearer, issueToken } from "../support/tokens.js";
@@ -170,32 +171,37 @@ test("a data folder that cannot be one is named", async () => {
 });
 
 describe("beside a platform that runs", () => {
-  test("a taken port and a taken data folder are refused clearly", async () => {
-    const platform = await startPlatform();
-    try {
-      const { port } = new URL(platform.url);
-      expect(Number(port)).toBeGreaterThan(0);
-      expect(platform.log.find(({ event }) => event === "platform.ready")).toMatchObject({
-        port: Number(port),
-        url: platform.url,
-        pid: platform.pid,
-      });
-      const [samePort, sameFolder] = await Promise.all([
-        refusedStart(join(folder, "other"), { ML_PORT: port }),
-        refusedStart(platform.dataDir, {}),
-      ]);
-      expectExplained(samePort);
-      expect(samePort.output).toContain(`port ${port} of 127.0.0.1 is taken; ML_PORT=0 takes a free one`);
-      expectExplained(sameFolder);
-      expect(sameFolder.output).toContain(`is in use by process ${platform.pid}`);
-      expect(sameFolder.output).toContain(platform.dataDir);
-      expect((await platform.ask("{ me { subject } }")).errors).toBeUndefined();
-      expect(await platform.stop()).toBe(0);
-      const again = await startPlatform({ dataDir: platform.dataDir });
-      expect(await again.stop("SIGINT")).toBe(0);
-    } finally {
-      await platform.remove();
-    }
+  let platform: Platform;
+
+  beforeAll(async () => {
+    platform = await startPlatform();
+  });
+
+  afterAll(() => platform.remove());
+
+  test("port 0 has taken a free one, and the log says which", () => {
+    const port = Number(new URL(platform.url).port);
+    expect(port).toBeGreaterThan(0);
+    const { url, pid } = platform;
+    expect(platform.log.find(({ event }) => event === "platform.ready")).toMatchObject({ port, url, pid });
+  });
+
+  test("its port is refused clearly", async () => {
+    const { port } = new URL(platform.url);
+    const refused = await refusedStart(join(folder, "other"), { ML_PORT: port });
+    expectExplained(refused);
+    expect(refused.output).toContain(`port ${port} of 127.0.0.1 is taken; ML_PORT=0 takes a free one`);
+  });
+
+  test("its data folder is refused clearly, until it has ended", async () => {
+    const refused = await refusedStart(platform.dataDir, {});
+    expectExplained(refused);
+    expect(refused.output).toContain(`is in use by process ${platform.pid}`);
+    expect(refused.output).toContain(platform.dataDir);
+    expect((await platform.ask("{ me { subject } }")).errors).toBeUndefined();
+    expect(await platform.stop()).toBe(0);
+    platform = await startPlatform({ dataDir: platform.dataDir });
+    expect(await platform.stop("SIGINT")).toBe(0);
   });
 });
 
