@@ -45,13 +45,13 @@ export async function tryGraph(session: GraphSession): Promise<GraphTrial> {
   const signature = await observeSignature(session);
   const rowsIndependent = await rowsAreIndependent(session, signature);
   const smallest = smallestInputs(signature.inputs);
-  const baseMs = smallest && (await medianMs(session, smallest));
+  const baseMs = smallest && (await fastestMs(session, smallest));
   if (!smallest || baseMs === undefined) return { signature, cost: undefined, rowsIndependent };
   const smallestElements = countElements(smallest);
   const batch = rowsIndependent
     ? variedInputs(signature.inputs, { rows: timedRows, dynamicSize: 1, seed: 1 })
     : undefined;
-  const batchMs = batch && (await medianMs(session, batch));
+  const batchMs = batch && (await fastestMs(session, batch));
   const perElementMs = batchMs
     ? Math.max(0, batchMs - baseMs) / ((timedRows - 1) * smallestElements)
     : baseMs / Math.max(1, smallestElements);
@@ -65,7 +65,8 @@ export function countElements(tensors: Tensors): number {
   return count;
 }
 
-async function medianMs(session: GraphSession, inputs: Tensors): Promise<number | undefined> {
+/** The fastest of some runs: what the graph costs; the slower ones tell how busy the machine was. */
+async function fastestMs(session: GraphSession, inputs: Tensors): Promise<number | undefined> {
   try {
     await session.run(inputs);
     const times: number[] = [];
@@ -74,7 +75,7 @@ async function medianMs(session: GraphSession, inputs: Tensors): Promise<number 
       await session.run(inputs);
       times.push(performance.now() - start);
     }
-    return times.sort((a, b) => a - b)[timedRuns >> 1];
+    return Math.min(...times);
   } catch {
     return undefined;
   }

@@ -10,7 +10,6 @@ const ENGINEER = [
   "model:register",
   "model:upload",
   "model:download",
-  "model:stage",
   "model:promote",
   "curve:write",
   "training:start",
