@@ -82,7 +82,11 @@ test("a malformed history is refused by what is wrong with it", () => {
   const unordered = { ...history, dates: history.dates.with(1, history.dates[0]!) };
   expect(refusal({}, unordered).field).toBe("dates");
   const infinite = { ...history, values: history.values.with(9, Number.POSITIVE_INFINITY) };
-  expect(refusal({}, infinite).message).toBe(`values: ${history.dates[1]} P1Y is infinite`);
+  expect(refusal({}, infinite).message).toBe(
+    `values: ${history.dates[1]} P1Y is beyond the range of float32`,
+  );
+  const huge = { ...history, values: history.values.with(9, 1e308) };
+  expect(refusal({}, huge).message).toBe(`values: ${history.dates[1]} P1Y is beyond the range of float32`);
   expect(refusal({}, { ...history, values: new Float64Array(3) }).field).toBe("values");
 });
 

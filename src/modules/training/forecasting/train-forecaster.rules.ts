@@ -1,3 +1,4 @@
+import { InvalidInputError } from "../../../shared/errors.js";
 import { LOOKBACK } from "./curve-panel.rules.js";
 import { FittedForecaster } from "./fitted-forecaster.rules.js";
 import type { Backtest, CurveHistory, TrainedForecaster, TrainingSpec } from "./forecaster.types.js";
@@ -9,7 +10,7 @@ const REPORT_EVERY = 50;
  * Backtests a forecaster, fits it to everything through `to`, and writes it as one ONNX file. Pure: the same
  * history, spec and seed give the same bytes.
  * @param onProgress fraction from 0 to 1, and what is going on, for a person
- * @throws {InvalidInputError} when the spec does not fit the history
+ * @throws {InvalidInputError} when the spec does not fit the history, or too little is quoted for a single forecast
  */
 export function trainForecaster(
   history: CurveHistory,
@@ -24,6 +25,9 @@ export function trainForecaster(
       `backtest at ${history.dates[origin]}`,
     );
   });
+  if (fitted.backtest.scores.length === 0) {
+    throw InvalidInputError.at("input.type", `${spec.type} could not make a single forecast of this history`);
+  }
   onProgress(0.98, "writing the artifact");
   const artifact = fitted.toOnnx();
   onProgress(1, "trained");

@@ -63,10 +63,11 @@ function checkHistory({ dates, tenors, values }: CurveHistory): void {
     const expected = `${dates.length} dates x ${tenors.length} tenors`;
     throw InvalidInputError.at("values", `${values.length} numbers are not ${expected}`);
   }
-  const infinite = values.findIndex((value) => Math.abs(value) === Number.POSITIVE_INFINITY);
+  // Forecasters and their artifacts compute in float32.
+  const infinite = values.findIndex((value) => Math.abs(Math.fround(value)) === Number.POSITIVE_INFINITY);
   if (infinite >= 0) {
     const where = `${dates[Math.floor(infinite / tenors.length)]} ${tenors[infinite % tenors.length]}`;
-    throw InvalidInputError.at("values", `${where} is infinite`);
+    throw InvalidInputError.at("values", `${where} is beyond the range of float32`);
   }
 }
 
