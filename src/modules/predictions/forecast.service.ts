@@ -189,7 +189,7 @@ function toHorizons(
   });
   if (forecast.every(({ points }) => points.length === 0)) {
     throw new PreconditionFailedError(
-      `nothing was quoted in the ${window.dates.length} dates up to ${asOf} for ${shape.tenors.join(", ")}`,
+      `too little was quoted in the ${window.dates.length} dates up to ${asOf} to forecast any of ${shape.tenors.join(", ")}`,
     );
   }
   return forecast;
