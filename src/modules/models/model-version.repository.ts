@@ -118,9 +118,12 @@ export class ModelVersionRepository {
     return this.tx.findOneBy(StageTransitionRow, { id });
   }
 
-  /** The transition that brought a version to where it is. */
+  /** The transition that brought a version to where it is: its own, or the one of the version that retired it. */
   lastTransitionOf(versionId: string): Promise<StageTransitionRow | null> {
-    return this.tx.findOne(StageTransitionRow, { where: { versionId }, order: { sequence: "DESC" } });
+    return this.tx.findOne(StageTransitionRow, {
+      where: [{ versionId }, { retiredId: versionId }],
+      order: { sequence: "DESC" },
+    });
   }
 
   /** Every transition of a model, oldest first. */
