@@ -46,7 +46,9 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  const explained = error instanceof ConfigurationError || error instanceof PlatformError;
-  process.stderr.write(`${explained ? error.message : ((error as Error).stack ?? String(error))}\n`);
+  // The system's own refusals (no space, no such address) say what they refuse.
+  const refused = (error as NodeJS.ErrnoException).syscall !== undefined;
+  const explained = error instanceof ConfigurationError || error instanceof PlatformError || refused;
+  process.stderr.write(`${explained ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
   process.exit(1);
 }
