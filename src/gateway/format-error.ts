@@ -3,7 +3,7 @@ import { unwrapResolverError } from "@apollo/server/errors";
 import { GraphQLError } from "graphql";
 import type { GraphQLFormattedError } from "graphql";
 import { reportOperationError } from "../telemetry/events.js";
-import { PlatformError, UnauthenticatedError } from "../shared/errors.js";
+import { PlatformError } from "../shared/errors.js";
 import { fieldOfNode } from "./input-path.js";
 
 /**
@@ -48,7 +48,7 @@ export function formatError(
 /** What a resolver threw, or why no context could be made: that one comes before there is any path. */
 function causeOf(error: unknown): unknown {
   const cause = unwrapResolverError(error);
-  const refused = cause instanceof GraphQLError && cause.originalError instanceof UnauthenticatedError;
+  const refused = cause instanceof GraphQLError && cause.originalError instanceof PlatformError;
   return refused ? cause.originalError : cause;
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { specifiedRules, validate } from "graphql";
-import type { GraphQLError, GraphQLFormattedError, GraphQLSchema } from "graphql";
+import { GraphQLError, parse, specifiedRules, validate } from "graphql";
+import type { GraphQLFormattedError, GraphQLSchema } from "graphql";
 import type { Context } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
@@ -9,7 +9,7 @@ import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Identity } from "../modules/identity/index.js";
-import { UnauthenticatedError } from "../shared/errors.js";
+import { RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
 import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
@@ -18,6 +18,8 @@ import type { RequestContexts } from "./request-contexts.js";
 
 const INIT_TIMEOUT_MS = 3_000;
 const MAX_PAYLOAD_BYTES = 64 * 1024;
+/** Operations under way on one socket: each subscription reads the outbox by itself. */
+const MOST_OPERATIONS = 20;
 
 interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
@@ -51,6 +53,7 @@ export function serveSubscriptions(
         clearTimeout(extra.expiry);
         extra.presence?.leave();
       },
+      onSubscribe: (socket, _id, { query }) => refusal(socket, query),
       context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
       onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: (_socket, _id, _payload, _args, result) =>
@@ -69,6 +72,20 @@ export function serveSubscriptions(
     sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit("connection", opened, request));
   });
   return { close: async () => graph.dispose() };
+}
+
+/** What keeps an operation from being started: its own failure, never the end of the whole socket. */
+function refusal({ subscriptions }: SocketContext, query: string): GraphQLError[] | undefined {
+  if (Object.keys(subscriptions).length > MOST_OPERATIONS) {
+    const originalError = new RateLimitedError(`a socket carries ${MOST_OPERATIONS} operations at most`);
+    return [new GraphQLError(originalError.message, { originalError })];
+  }
+  try {
+    parse(query);
+    return undefined;
+  } catch (error) {
+    return [error instanceof GraphQLError ? error : new GraphQLError("the document is nested too deep")];
+  }
 }
 
 async function admit(

@@ -260,6 +260,40 @@ test("a subscription before the credentials closes the socket", async () => {
   expect(code).toBe(4401);
 });
 
+test("an operation that cannot start leaves its socket and the others alone", async () => {
+  const socket = new WebSocket(`${platform.url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+  await once(socket, "open");
+  const answers: { id: string; type: string; payload: { extensions: { code: string } }[] }[] = [];
+  socket.on("message", (bytes: Buffer) => answers.push(JSON.parse(bytes.toString()) as never));
+  socket.send(JSON.stringify({ type: "connection_init" }));
+  await eventually(
+    () => Promise.resolve(answers.length),
+    (count) => count === 1,
+  );
+  const subscribe = (id: string, query: string) =>
+    socket.send(JSON.stringify({ type: "subscribe", id, payload: { query } }));
+  for (let i = 1; i <= 20; i++) subscribe(String(i), "subscription { promotionEvents { cursor } }");
+  subscribe("malformed", "subscription {");
+  subscribe("one too many", "subscription { promotionEvents { cursor } }");
+  const refusals = await eventually(
+    () => Promise.resolve(answers.slice(1)),
+    ({ length }) => length === 2,
+  );
+  expect(refusals.map(({ id, type, payload }) => [id, type, payload[0]!.extensions.code])).toEqual([
+    ["malformed", "error", "RATE_LIMITED"],
+    ["one too many", "error", "RATE_LIMITED"],
+  ]);
+  socket.send(JSON.stringify({ type: "complete", id: "1" }));
+  subscribe("malformed again", "subscription {");
+  const [last] = (await eventually(
+    () => Promise.resolve(answers.slice(3)),
+    ({ length }) => length === 1,
+  )) as typeof answers;
+  expect(last).toMatchObject({ id: "malformed again", payload: [{ extensions: { code: "INVALID_INPUT" } }] });
+  expect(socket.readyState).toBe(WebSocket.OPEN);
+  socket.close();
+});
+
 test("a caller without the permission is refused", async () => {
   const token = issueToken({ roles: [] });
   for (const query of [TRAINING_EVENTS, JOB_EVENTS, PROMOTION_EVENTS]) {
