@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
 import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
@@ -61,6 +61,7 @@ export interface App {
 
 const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
 const METRICS_EVERY_MS = 5_000;
+const LINK_KEY_BYTES = 32;
 
 /** The composition root: one place that knows every constructor. */
 export async function createApp(config: Config): Promise<App> {
@@ -230,6 +231,10 @@ async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
     return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
   }
   const file = join(dataDir, "artifact-links.key");
-  await writeFile(file, randomBytes(32), { flag: "wx", mode: 0o600 }).catch(() => undefined);
+  const kept = await readFile(file).catch(() => undefined);
+  if (kept?.length === LINK_KEY_BYTES) return kept;
+  // Renamed into place: a process killed while writing must not leave an empty key, which anybody could sign with.
+  await writeFile(`${file}.draft`, randomBytes(LINK_KEY_BYTES), { mode: 0o600 });
+  await rename(`${file}.draft`, file);
   return readFile(file);
 }
