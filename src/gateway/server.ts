@@ -18,6 +18,7 @@ import { metricsRegistry } from "../telemetry/metrics.js";
 import { SpanKind, inRemoteSpan, isTracing } from "../telemetry/tracing.js";
 import { createApollo } from "./apollo.js";
 import { serveArtifacts } from "./artifact-endpoints.js";
+import { grantCrossOrigin } from "./cross-origin.js";
 import { serveExplorer } from "./explorer.js";
 import { formatError } from "./format-error.js";
 import { serveHealth } from "./health-endpoints.js";
@@ -104,6 +105,7 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
     if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);
+    if (grantCrossOrigin(request, reply, policy.allowedOrigins)) return;
     if (!isTracing()) return done();
     const name = `${request.method} ${request.routeOptions.url ?? "unknown"}`;
     void inRemoteSpan(request.headers, name, {}, () => ended(reply, done), SpanKind.SERVER);
