@@ -49,6 +49,8 @@ try {
   // The system's own refusals (no space, no such address) say what they refuse.
   const refused = (error as NodeJS.ErrnoException).syscall !== undefined;
   const explained = error instanceof ConfigurationError || error instanceof PlatformError || refused;
-  process.stderr.write(`${explained ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
+  process.stderr.write(
+    `${explained ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`,
+  );
   process.exit(1);
 }

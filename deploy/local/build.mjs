@@ -1,7 +1,7 @@
 // Compiles src, workers, migrations and test to dist/ when a source is newer than the last build.
 // Plain JavaScript: it runs before anything is built. Types are checked by `npm run types`.
 import { createHash } from "node:crypto";
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -50,7 +50,7 @@ export async function build() {
   await rm(dist, { recursive: true, force: true });
   await Promise.all(
     [...contents].map(async ([file, content]) => {
-      const target = join(dist, file);
+      const target = join(fresh, file);
       await mkdir(dirname(target), { recursive: true });
       if (extname(file) !== ".ts") return cp(join(root, file), target);
       const filename = join(root, file);
@@ -61,7 +61,11 @@ export async function build() {
       await writeFile(`${compiled}.map`, map);
     }),
   );
-  await writeFile(stampFile, stamp);
+  await writeFile(join(fresh, ".stamp"), stamp);
+  const old = `${fresh}.old`;
+  await rename(dist, old).catch(() => undefined);
+  await rename(fresh, dist);
+  await rm(old, { recursive: true, force: true });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

@@ -111,7 +111,8 @@ export class ModelCache {
       if (this.bytes <= this.limitBytes || this.entries.size === 1) return;
       if (entry.users > 0 || !entry.model) continue;
       this.forget(key, entry);
-      void this.release(entry.model);
+      // Its memory goes with its thread at the latest; nobody waits who could be told.
+      this.release(entry.model).catch(() => undefined);
     }
   }
 
