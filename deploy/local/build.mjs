@@ -47,7 +47,8 @@ export async function build() {
   if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return;
 
   const { transform } = await import("@swc/core");
-  await rm(dist, { recursive: true, force: true });
+  // Built beside the old one and exchanged whole, so that a platform that runs from it always finds its files.
+  const fresh = `${dist}.${process.pid}`;
   await Promise.all(
     [...contents].map(async ([file, content]) => {
       const target = join(fresh, file);
