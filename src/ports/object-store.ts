@@ -17,8 +17,8 @@ export interface ByteRange {
 /** Immutable objects under the SHA-256 of their content. */
 export interface ObjectStore {
   /**
-   * Streams an object in. Nothing is visible under its key until every byte has been verified
-   * and is durable; an object that is there already is left alone.
+   * Streams an object in. Nothing is visible under its key until every byte has been verified and is durable; where
+   * the object is there already, the sender's bytes are verified all the same.
    * @throws {InvalidInputError} when size or digest differ from what was announced; nothing is kept
    */
   put(expected: ExpectedObject, content: AsyncIterable<Uint8Array>): Promise<void>;

@@ -55,10 +55,12 @@ export function describeObjectStore(name: string, open: () => Promise<StoreUnder
       expect(await store.size(sha256)).toBe(0);
     });
 
-    test("leaves an object alone that is there already, without reading the content", async () => {
+    test("verifies content whose object is there already, and leaves the object as it is", async () => {
       const content = randomBytes(100);
       const sha256 = await stored(content);
-      await store.put({ sha256, bytes: 100 }, chunked(Buffer.from("something else")));
+      await store.put({ sha256, bytes: 100 }, chunked(content));
+      const other = store.put({ sha256, bytes: 100 }, chunked(randomBytes(100)));
+      await expect(other).rejects.toMatchObject({ code: "INVALID_INPUT", field: "sha256" });
       expect((await buffer(await store.read(sha256))).equals(content)).toBe(true);
     });
 

@@ -32,10 +32,10 @@ export class FolderObjectStore implements ObjectStore {
 
   async put(expected: ExpectedObject, content: AsyncIterable<Uint8Array>): Promise<void> {
     const target = this.pathOf(expected.sha256);
-    if ((await fileSize(target)) !== undefined) return;
     const draft = join(this.drafts, randomUUID());
     try {
       await writeVerified(draft, expected, content);
+      if ((await fileSize(target)) !== undefined) return;
       await mkdir(join(target, ".."), { recursive: true });
       await rename(draft, target);
       await syncFolder(join(target, ".."));
