@@ -16,6 +16,7 @@ import { CompiledOperations } from "./compiled-operations.js";
 import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
 import { nameFieldsOfVariables } from "./input-path.js";
+import { assertAffordable } from "./query-limits.js";
 
 /** Apollo Server over the graph, with what it does not need switched off. */
 export function createApollo(
@@ -56,13 +57,14 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
   return {
     requestDidStart: () =>
       Promise.resolve({
-        didResolveOperation: ({ operation, contextValue }) => {
+        didResolveOperation: ({ operation, document, request, contextValue }) => {
           const type = operation?.operation;
           contextValue.operation.type = type;
           if (type === "subscription")
             throw new GraphQLError("subscriptions are served over WebSocket, graphql-transport-ws", {
               extensions: { http: { status: 400 } },
             });
+          if (operation) assertAffordable(schema, document, operation, request.variables ?? {});
           // The operation's type names its span: its own name is the client's word, and unbounded.
           if (type) contextValue.operation.span = openSpan(type, { "graphql.operation.type": type });
           return Promise.resolve();

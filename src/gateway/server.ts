@@ -49,6 +49,8 @@ export interface Gateway {
 
 const HEALTH_PATHS = /^\/(health(\/|$)|metrics$)/;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** For a whole request: an artifact of gigabytes may take long, nobody takes for ever. */
+const REQUEST_TIMEOUT_MS = 3_600_000;
 const LINGER_MS = 5_000;
 
 declare module "fastify" {
@@ -98,6 +100,7 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
     genReqId: () => randomUUID(),
     forceCloseConnections: "idle",
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) =>
       void answerError(error, request, reply as never, maxBodyBytes),

@@ -1,19 +1,20 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { GraphQLError, parse, specifiedRules, validate } from "graphql";
+import { GraphQLError, Kind, parse, specifiedRules, validate } from "graphql";
 import type { GraphQLFormattedError, GraphQLSchema } from "graphql";
-import type { Context } from "graphql-ws";
+import type { Context, SubscribePayload } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Identity } from "../modules/identity/index.js";
-import { RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
+import { PlatformError, RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
 import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
+import { assertAffordable } from "./query-limits.js";
 import type { RequestContexts } from "./request-contexts.js";
 
 const INIT_TIMEOUT_MS = 3_000;
@@ -53,7 +54,7 @@ export function serveSubscriptions(
         clearTimeout(extra.expiry);
         extra.presence?.leave();
       },
-      onSubscribe: (socket, _id, { query }) => refusal(socket, query),
+      onSubscribe: (socket, _id, payload) => refusal(socket, payload, schema),
       context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
       onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: (_socket, _id, _payload, _args, result) =>
@@ -75,16 +76,26 @@ export function serveSubscriptions(
 }
 
 /** What keeps an operation from being started: its own failure, never the end of the whole socket. */
-function refusal({ subscriptions }: SocketContext, query: string): GraphQLError[] | undefined {
-  if (Object.keys(subscriptions).length > MOST_OPERATIONS) {
-    const originalError = new RateLimitedError(`a socket carries ${MOST_OPERATIONS} operations at most`);
-    return [new GraphQLError(originalError.message, { originalError })];
-  }
+function refusal(
+  { subscriptions }: SocketContext,
+  { query, variables }: SubscribePayload,
+  schema: GraphQLSchema,
+): GraphQLError[] | undefined {
   try {
-    parse(query);
+    if (Object.keys(subscriptions).length > MOST_OPERATIONS) {
+      throw new RateLimitedError(`a socket carries ${MOST_OPERATIONS} operations at most`);
+    }
+    const document = parse(query);
+    for (const definition of document.definitions) {
+      if (definition.kind === Kind.OPERATION_DEFINITION) {
+        assertAffordable(schema, document, definition, variables ?? {});
+      }
+    }
     return undefined;
   } catch (error) {
-    return [error instanceof GraphQLError ? error : new GraphQLError("the document is nested too deep")];
+    if (error instanceof GraphQLError) return [error];
+    if (error instanceof PlatformError) return [new GraphQLError(error.message, { originalError: error })];
+    return [new GraphQLError("the document is nested too deep")];
   }
 }
 
