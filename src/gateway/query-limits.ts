@@ -9,6 +9,7 @@ import type {
   SelectionSetNode,
 } from "graphql";
 import { InvalidInputError } from "../shared/errors.js";
+import { LARGEST_PAGE } from "../shared/pagination.js";
 
 /** Nodes that an answer may hold, were every page as full as was asked for. */
 const MOST_NODES = 20_000;
@@ -102,6 +103,8 @@ class NodeCount {
         : given?.kind === Kind.VARIABLE
           ? this.variables[given.name.value]
           : undefined;
-    return typeof asked === "number" && asked >= 0 ? asked : Number(first.defaultValue ?? 0);
+    const size = typeof asked === "number" && asked >= 0 ? asked : Number(first.defaultValue ?? 0);
+    // A larger page is refused by its own field, which can say so.
+    return Math.min(size, LARGEST_PAGE);
   }
 }
