@@ -59,8 +59,10 @@ export class CompiledOperations {
     known.uses++;
     if (known.uses === 1) this.known.set(operation, known);
     if (known.compiled === undefined && known.uses >= COMPILED_AT_USE) {
-      const result = compileQuery(this.schema, document, operation.name?.value);
-      known.compiled = isCompiledQuery(result) ? result.query : null;
+      // graphql-jit writes answers as object literals, where the alias __proto__ is no field.
+      const faithful = !document.loc?.source.body.includes("__proto__");
+      const result = faithful && compileQuery(this.schema, document, operation.name?.value);
+      known.compiled = result && isCompiledQuery(result) ? result.query : null;
     }
     return known.compiled;
   }

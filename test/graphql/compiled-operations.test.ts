@@ -39,6 +39,7 @@ fragment artifact on ModelVersion { artifact { bytes sha256 } signature { inputs
 
 const cases: [string, string, () => object][] = [
   ["a prediction", PREDICT, () => ({ input: { model: "linear", inputs: [row] } })],
+  ["an alias that objects know otherwise", "{ __proto__: __typename }", () => ({})],
   ["base64", PREDICT, () => ({ input: { model: "linear", inputs: [row], encoding: "BASE64" } })],
   [
     "nulls for what is optional",

@@ -41,6 +41,11 @@ class SnapshotArgs extends PageArgs {
   knownAt?: Date | null;
 }
 
+/** The request's loader of curves by their id. */
+export function curveLoader(context: RequestContext, curves: CurveService) {
+  return context.loader<string, CurveRow>("curve", (ids) => curves.byIds(ids));
+}
+
 @Resolver(() => CurveType)
 export class CurveResolver {
   constructor(private readonly curveService: CurveService) {}

@@ -36,4 +36,5 @@ export { CurveRow } from "./curve.entity.js";
 export { CurveService } from "./curve.service.js";
 export type { CurveHistory, SnapshotInput } from "./curve.service.js";
 export type { CurveKind } from "./curve.entity.js";
+export { curveLoader } from "./curve.resolver.js";
 export { CurveType } from "./curve.types.js";

@@ -102,7 +102,7 @@ export { ModelLifecycleService } from "./model-lifecycle.service.js";
 export { ModelRegistryService } from "./model-registry.service.js";
 export { ModelType, ModelVersionType, TensorTypeEnum } from "./model.types.js";
 export { ModelVersionRow } from "./model-version.entity.js";
-export { versionLoader } from "./model-version.resolver.js";
+export { modelLoader, versionLoader } from "./model-version.resolver.js";
 export { VersionSelector } from "./model-version.types.js";
 export { ServedVersions } from "./served-versions.js";
 export type { ServedVersion } from "./served-versions.js";

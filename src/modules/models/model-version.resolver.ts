@@ -12,8 +12,7 @@ import {
   Subscription,
 } from "type-graphql";
 import { NotFoundError } from "../../shared/errors.js";
-import { CurveService, CurveType } from "../curves/index.js";
-import type { CurveRow } from "../curves/index.js";
+import { CurveService, CurveType, curveLoader } from "../curves/index.js";
 import { RequestContext, mayDo } from "../identity/index.js";
 import { JobType, toEventCursor } from "../operations/index.js";
 import type { StoredEvent } from "../operations/index.js";
@@ -49,6 +48,11 @@ class PromotionEventArgs {
   after?: string | null;
 }
 
+/** The request's loader of models by their id. */
+export function modelLoader(context: RequestContext, registry: ModelRegistryService) {
+  return context.loader<string, ModelRow>("model", (ids) => registry.modelsByIds(ids));
+}
+
 /** The request's loader of versions by their id. */
 export function versionLoader(context: RequestContext, registry: ModelRegistryService) {
   return context.loader<string, ModelVersionRow>("version", (ids) => registry.versionsByIds(ids));
@@ -65,8 +69,7 @@ export class ModelVersionResolver {
 
   @FieldResolver(() => ModelType)
   async model(@Root() version: ModelVersionType, @Ctx() context: RequestContext): Promise<ModelType> {
-    const models = context.loader<string, ModelRow>("model", (ids) => this.registry.modelsByIds(ids));
-    return new ModelType(await models.load(version.row.modelId));
+    return new ModelType(await modelLoader(context, this.registry).load(version.row.modelId));
   }
 
   @FieldResolver(() => Artifact, { nullable: true, description: "Null for callers who may not download it." })
@@ -87,8 +90,7 @@ export class ModelVersionResolver {
   })
   async curve(@Root() { row }: ModelVersionType, @Ctx() context: RequestContext): Promise<CurveType | null> {
     if (row.curveId === null) return null;
-    const curves = context.loader<string, CurveRow>("curve", (ids) => this.curveService.byIds(ids));
-    return new CurveType(await curves.load(row.curveId));
+    return new CurveType(await curveLoader(context, this.curveService).load(row.curveId));
   }
 
   @Authorized("model:upload")

@@ -1,6 +1,5 @@
 import { Arg, Authorized, Ctx, FieldResolver, Query, Resolver, Root } from "type-graphql";
-import { CurveService, CurveType } from "../curves/index.js";
-import type { CurveRow } from "../curves/index.js";
+import { CurveService, CurveType, curveLoader } from "../curves/index.js";
 import { RequestContext } from "../identity/index.js";
 import { ModelRegistryService, ModelVersionType, versionLoader } from "../models/index.js";
 import { ForecastService } from "./forecast.service.js";
@@ -54,8 +53,7 @@ export class ForecastResolver {
   @FieldResolver(() => CurveType)
   async curve(@Root() forecast: CurveForecastType, @Ctx() context: RequestContext): Promise<CurveType> {
     if (forecast.known) return new CurveType(forecast.known.curve);
-    const curves = context.loader<string, CurveRow>("curve", (ids) => this.curveService.byIds(ids));
-    return new CurveType(await curves.load(forecast.curveId));
+    return new CurveType(await curveLoader(context, this.curveService).load(forecast.curveId));
   }
 
   @FieldResolver(() => ModelVersionType)

@@ -15,13 +15,17 @@ import {
 } from "type-graphql";
 import { parseNodeId, requireNodeOfType } from "../../shared/node-id.js";
 import { toPageRequest } from "../../shared/pagination.js";
-import { CurveService, CurveType } from "../curves/index.js";
-import type { CurveRow } from "../curves/index.js";
+import { CurveService, CurveType, curveLoader } from "../curves/index.js";
 import { PageArgs, toConnection } from "../graph/index.js";
 import type { Connection } from "../graph/index.js";
 import { RequestContext } from "../identity/index.js";
-import { ModelRegistryService, ModelType, ModelVersionType, versionLoader } from "../models/index.js";
-import type { ModelRow } from "../models/index.js";
+import {
+  ModelRegistryService,
+  ModelType,
+  ModelVersionType,
+  modelLoader,
+  versionLoader,
+} from "../models/index.js";
 import { toEventCursor } from "../operations/index.js";
 import type { StoredEvent } from "../operations/index.js";
 import { TrainingService } from "./training.service.js";
@@ -79,15 +83,13 @@ export class TrainingResolver {
 
   @FieldResolver(() => ModelType)
   async model(@Root() { row }: TrainingRunType, @Ctx() context: RequestContext): Promise<ModelType> {
-    const models = context.loader<string, ModelRow>("model", (ids) => this.registry.modelsByIds(ids));
-    return new ModelType(await models.load(row.modelId));
+    return new ModelType(await modelLoader(context, this.registry).load(row.modelId));
   }
 
   @FieldResolver(() => CurveType, { nullable: true, description: "What it learns from." })
   async curve(@Root() { row }: TrainingRunType, @Ctx() context: RequestContext): Promise<CurveType | null> {
     if (row.curveId === null) return null;
-    const curves = context.loader<string, CurveRow>("curve", (ids) => this.curveService.byIds(ids));
-    return new CurveType(await curves.load(row.curveId));
+    return new CurveType(await curveLoader(context, this.curveService).load(row.curveId));
   }
 
   @FieldResolver(() => ModelVersionType, { nullable: true })
