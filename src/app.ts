@@ -21,6 +21,7 @@ import { createOperationsModule, operationsEntities } from "./modules/operations
 import type { OperationsModule } from "./modules/operations/index.js";
 import { createPredictionsModule, predictionEntities } from "./modules/predictions/index.js";
 import { SampleLoader } from "./modules/samples/index.js";
+import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
 import type { Database } from "./ports/database.js";
@@ -39,6 +40,7 @@ export const entities = [
   ...modelEntities,
   ...trainingEntities,
   ...predictionEntities,
+  ...searchEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -158,6 +160,7 @@ function createModules(
     tensorLimits,
     logValueBytes,
   });
+  const search = createSearchModule({ database, models });
   const samples = new SampleLoader({
     curves: curves.curves,
     training: training.training,
@@ -166,7 +169,7 @@ function createModules(
     logger,
     folder: SAMPLES_FOLDER,
   });
-  const modules = [operations, curves, models, training, predictions];
+  const modules = [operations, curves, models, training, predictions, search];
   const resolvers = [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),

@@ -8,6 +8,12 @@ export interface Database {
   /** Entities are registered and migrations applied. */
   readonly dataSource: DataSource;
 
+  /**
+   * How vectors are searched: by HNSW indexes, or row by row where one backend serves everybody and building an
+   * index would hold it for seconds.
+   */
+  readonly vectorSearch: "hnsw" | "exact";
+
   /** Runs `work` in one transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 

@@ -55,6 +55,12 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   recordCurve: [`mutation { recordCurve(input: { curve: "absent", snapshots: [] }) { created } }`, ENGINEERS],
   startTraining: [`mutation { startTraining(input: { model: "m", curve: "absent" }) { cursor } }`, ENGINEERS],
   cancelTraining: [`mutation { cancelTraining(input: { run: "absent" }) { cursor } }`, PROMOTERS],
+  collection: [`{ collection(name: "absent") { id } }`, READERS],
+  collections: [`{ collections { totalCount } }`, READERS],
+  createCollection: [
+    `mutation { createCollection(input: { name: "NO NAME" }) { collection { id } } }`,
+    ENGINEERS,
+  ],
   retryJob: [`mutation { retryJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   cancelJob: [`mutation { cancelJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   trainingEvents: [`subscription { trainingEvents(after: "no cursor") { cursor } }`, READERS],

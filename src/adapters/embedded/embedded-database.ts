@@ -28,6 +28,8 @@ const DEFAULT_CACHE = join(import.meta.dirname, "../../../../.cache/embedded-dat
 
 /** PostgreSQL without a server: PGlite in a worker thread, behind the wire protocol. */
 export class EmbeddedDatabase extends TypeormDatabase {
+  readonly vectorSearch = "exact";
+
   private constructor(
     dataSource: DataSource,
     options: TypeormDatabaseOptions,

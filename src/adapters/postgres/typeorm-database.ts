@@ -24,6 +24,8 @@ export interface TypeormDatabaseOptions extends Schema {
 
 /** What both tiers share: TypeORM over `pg`. */
 export abstract class TypeormDatabase implements Database {
+  abstract readonly vectorSearch: Database["vectorSearch"];
+
   private readonly listener: NotificationListener;
 
   protected constructor(

@@ -17,6 +17,8 @@ const MIGRATION_LOCK = 0x32353463;
 
 /** A PostgreSQL server with pgvector. */
 export class PostgresDatabase extends TypeormDatabase {
+  readonly vectorSearch = "hnsw";
+
   /**
    * Connects and applies what migrations are missing.
    * @throws {UnavailableError} when the server cannot be reached or refuses the credentials

@@ -3,8 +3,15 @@ import { InvalidInputError } from "../../shared/errors.js";
 export const ROLES = ["VIEWER", "ANALYST", "ENGINEER", "OPERATOR", "ADMIN"] as const;
 export type Role = (typeof ROLES)[number];
 
-const VIEWER = ["model:read", "curve:read", "training:read", "job:read"] as const;
-const ANALYST = [...VIEWER, "model:predict", "curve:forecast"] as const;
+const VIEWER = [
+  "model:read",
+  "curve:read",
+  "training:read",
+  "job:read",
+  "collection:read",
+  "collection:search",
+] as const;
+const ANALYST = [...VIEWER, "model:predict", "curve:forecast", "text:embed"] as const;
 const ENGINEER = [
   ...ANALYST,
   "model:register",
@@ -12,10 +19,19 @@ const ENGINEER = [
   "model:download",
   "model:promote",
   "curve:write",
+  "collection:write",
+  "document:write",
+  "collection:reindex",
   "training:start",
   "training:cancel",
 ] as const;
-const OPERATOR = [...VIEWER, "model:promote", "job:operate", "training:cancel"] as const;
+const OPERATOR = [
+  ...VIEWER,
+  "model:promote",
+  "job:operate",
+  "training:cancel",
+  "collection:reindex",
+] as const;
 
 export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number];
 

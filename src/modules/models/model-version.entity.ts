@@ -1,6 +1,7 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from "typeorm";
 import type { Relation } from "typeorm";
 import type { ModelSignature } from "../../ports/inference-runtime.js";
+import type { EmbedderOptions } from "../../shared/embedder-options.js";
 import { ModelRow } from "./model.entity.js";
 
 export type Stage = "NONE" | "STAGING" | "PRODUCTION" | "ARCHIVED";
@@ -60,6 +61,10 @@ export class ModelVersionRow {
 
   @Column({ name: "curve_id", type: "uuid", nullable: true })
   curveId!: string | null;
+
+  /** TEXT_EMBEDDER only: how the graph is used. */
+  @Column({ type: "jsonb", nullable: true })
+  embedder!: EmbedderOptions | null;
 
   /** The job that validates, or validated, the artifact. */
   @Column({ name: "validation_job_id", type: "uuid", nullable: true })

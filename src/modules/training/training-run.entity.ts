@@ -20,6 +20,10 @@ export class TrainingRunRow {
   @Column({ name: "curve_id", type: "uuid", nullable: true })
   curveId!: string | null;
 
+  /** What it learns from is either a curve or a collection's text. */
+  @Column({ name: "collection_id", type: "integer", nullable: true })
+  collectionId!: number | null;
+
   @Column({ name: "job_id", type: "uuid" })
   jobId!: string;
 

@@ -1,0 +1,64 @@
+import type { Transaction } from "../../ports/database.js";
+import type { SearchIndexRow } from "./search-index.entity.js";
+
+/** A passage of a document with its vector. */
+export interface EmbeddedPassage {
+  /** UTF-16 offsets into the document's text, the end exclusive. */
+  start: number;
+  end: number;
+  /** [dimensions], of unit length. */
+  vector: Float32Array;
+}
+
+type TableOf = Pick<SearchIndexRow, "id" | "dimensions">;
+
+/** Name of the table that holds an index's vectors. */
+export function passageTable(indexId: number): string {
+  return `vectors.passages_${indexId}`;
+}
+
+export async function createPassageTable(tx: Transaction, index: TableOf): Promise<void> {
+  await tx.query(`
+    CREATE TABLE ${passageTable(index.id)} (
+      document_id bigint NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+      ordinal integer NOT NULL,
+      start_at integer NOT NULL,
+      end_at integer NOT NULL,
+      embedding halfvec(${index.dimensions}) NOT NULL,
+      PRIMARY KEY (document_id, ordinal)
+    )`);
+}
+
+export async function dropPassageTable(tx: Transaction, indexId: number): Promise<void> {
+  await tx.query(`DROP TABLE IF EXISTS ${passageTable(indexId)}`);
+}
+
+/** Puts these passages in the place of all that the index had of their documents. */
+export async function replacePassages(
+  tx: Transaction,
+  indexId: number,
+  documents: ReadonlyMap<string, readonly EmbeddedPassage[]>,
+): Promise<void> {
+  const table = passageTable(indexId);
+  await tx.query(`DELETE FROM ${table} WHERE document_id = ANY($1::bigint[])`, [[...documents.keys()]]);
+  const rows = [...documents].flatMap(([id, passages]) =>
+    passages.map(({ start, end, vector }, ordinal) => ({
+      id,
+      ordinal,
+      start,
+      end,
+      vector: `[${vector.join()}]`,
+    })),
+  );
+  await tx.query(
+    `INSERT INTO ${table} (document_id, ordinal, start_at, end_at, embedding)
+     SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::text[]::halfvec[])`,
+    [
+      rows.map(({ id }) => id),
+      rows.map(({ ordinal }) => ordinal),
+      rows.map(({ start }) => start),
+      rows.map(({ end }) => end),
+      rows.map(({ vector }) => vector),
+    ],
+  );
+}

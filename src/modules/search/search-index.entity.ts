@@ -1,0 +1,59 @@
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryGeneratedColumn } from "typeorm";
+import type { Relation } from "typeorm";
+import { ModelVersionRow } from "../models/index.js";
+import { CollectionRow } from "./collection.entity.js";
+
+/**
+ * BUILDING: a shadow that its reindex job fills; SERVING: answers searches; KEPT: served before, still
+ * embedded into for an instant way back. All of them get every document that comes in.
+ */
+export type SearchIndexState = "BUILDING" | "SERVING" | "KEPT";
+
+/** The vectors of one collection by one embedder version; they lie in `vectors.passages_<id>`. */
+@Entity("search_indexes")
+@Index("search_indexes_by_collection", ["collectionId"])
+export class SearchIndexRow {
+  @PrimaryGeneratedColumn("identity", {
+    type: "integer",
+    generatedIdentity: "ALWAYS",
+    primaryKeyConstraintName: "search_indexes_pkey",
+  })
+  id!: number;
+
+  @Column({ name: "collection_id", type: "integer" })
+  collectionId!: number;
+
+  @Column({ name: "version_id", type: "uuid" })
+  versionId!: string;
+
+  @Column({ type: "integer" })
+  dimensions!: number;
+
+  @Column({ type: "text" })
+  state!: SearchIndexState;
+
+  /** The reindex that builds it, or built it. */
+  @Column({ name: "job_id", type: "uuid", nullable: true })
+  jobId!: string | null;
+
+  /** Share of the ten nearest by exact search that the index finds, as probed before it served. */
+  @Column({ type: "double precision", nullable: true })
+  recall!: number | null;
+
+  @Column({ name: "created_at", type: "timestamptz", precision: 3, default: () => "now()" })
+  createdAt!: Date;
+
+  @Column({ name: "served_at", type: "timestamptz", precision: 3, nullable: true })
+  servedAt!: Date | null;
+
+  @Column({ name: "retired_at", type: "timestamptz", precision: 3, nullable: true })
+  retiredAt!: Date | null;
+
+  @ManyToOne(() => CollectionRow)
+  @JoinColumn({ name: "collection_id", foreignKeyConstraintName: "search_indexes_collection_fkey" })
+  collection?: Relation<CollectionRow>;
+
+  @ManyToOne(() => ModelVersionRow)
+  @JoinColumn({ name: "version_id", foreignKeyConstraintName: "search_indexes_version_fkey" })
+  version?: Relation<ModelVersionRow>;
+}
