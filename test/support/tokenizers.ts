@@ -6,13 +6,13 @@ export function smallVocabulary(): string[] {
     ...[...".,;:!?-()/$%'\""],
     ...characters,
     ...characters.map((character) => `##${character}`),
-    ...["##ing", "##ed", "##s", "##er", "##ly", "##al"],
+    ...["##ing", "##ed", "##es", "##er", "##ly", "##al"],
     ...words,
   ];
 }
 
 const words = (
-  "the of and to in a is on for by with from at as gas oil power carbon coal wind solar hydro nuclear price prices " +
+  "the of and to in is on for by with from at as gas oil power carbon coal wind solar hydro nuclear price prices " +
   "market markets demand supply storage pipeline allowance allowances emission emissions cold warm winter summer " +
   "weather rain snow heat north south east west europe asia germany france rise rises fall falls high low forecast"
 ).split(" ");
