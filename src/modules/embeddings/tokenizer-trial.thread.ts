@@ -3,10 +3,13 @@ import { parentPort, workerData } from "node:worker_threads";
 import { UnfitTokenizerError, readTokenizer, tokenIds } from "./tokenizer.rules.js";
 import type { TokenizerTrial, TokenizerTrialRequest, TokenizerVerdict } from "./try-tokenizer.js";
 
+/** Signs that few vocabularies have. */
+const UNUSUAL = "☃ 𓀀";
 const { path, sample, prefixes } = workerData as TokenizerTrialRequest;
 
 function attempt(): TokenizerTrial {
   const { tokenizer, largestId, maxLength } = readTokenizer(readFileSync(path, "utf8"));
+  tokenIds(tokenizer, UNUSUAL);
   const reserved = ["", ...prefixes].map((text) => tokenIds(tokenizer, text).length);
   return {
     sampleIds: tokenIds(tokenizer, sample),
