@@ -6,6 +6,7 @@ import type {
   RunOptions,
   RuntimeStats,
   Tensors,
+  Trial,
   Validation,
 } from "../../ports/inference-runtime.js";
 import { OverloadedError, UnavailableError } from "../../shared/errors.js";
@@ -79,9 +80,9 @@ class OnnxInferenceRuntime implements InferenceRuntime {
     this.validator = new Validator(settings.validation);
   }
 
-  validate(source: ModelSource): Promise<Validation> {
+  validate(source: ModelSource, trials: readonly Trial[] = []): Promise<Validation> {
     this.assertOpen();
-    return this.validator.validate(source);
+    return this.validator.validate(source, trials);
   }
 
   async warm(source: ModelSource): Promise<LoadedModel> {
