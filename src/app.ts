@@ -13,6 +13,7 @@ import { buildGraph } from "./gateway/build-schema.js";
 import { createGateway } from "./gateway/server.js";
 import type { Gateway } from "./gateway/server.js";
 import { createCurvesModule, curveEntities } from "./modules/curves/index.js";
+import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
@@ -148,6 +149,7 @@ function createModules(
     linkKey,
     maxArtifactBytes,
   });
+  createEmbeddingsModule({ runtime, models });
   const training = createTrainingModule(database, operations, models, curves);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;

@@ -14,11 +14,24 @@ export interface ModelSource {
 }
 
 export type Validation =
-  | { ok: true; signature: ModelSignature }
+  /** `trials`: an outcome for each trial that was asked for, in their order. */
+  | { ok: true; signature: ModelSignature; trials: TrialOutcome[] }
   /** In words for the person who uploaded it. */
   | { ok: false; rejection: string };
 
 export type Tensors = Record<string, TensorValue>;
+
+/** A run that is tried while a file is validated. */
+export interface Trial {
+  inputs: Tensors;
+  outputs: readonly string[];
+}
+
+export type TrialOutcome =
+  /** `finite`: no element is NaN or infinite. */
+  | { ok: true; outputs: Record<string, { shape: number[]; finite: boolean }> }
+  /** What the graph said against the inputs. */
+  | { ok: false; refusal: string };
 
 export interface RunOptions {
   /** Names of the outputs to return; all by default. */
@@ -74,7 +87,7 @@ export interface RuntimeStats {
 /** Runs ONNX graphs, never for longer than moments on the calling thread. */
 export interface InferenceRuntime {
   /** Loads and tries the file where it can hurt only a child process, bounded in time and memory. */
-  validate(source: ModelSource): Promise<Validation>;
+  validate(source: ModelSource, trials?: readonly Trial[]): Promise<Validation>;
 
   /** Loads the model and runs it once, so that the next run is served at full speed. */
   warm(source: ModelSource): Promise<LoadedModel>;

@@ -13,3 +13,8 @@ export interface EmbedderOptions {
   /** Width of the vectors; at most the graph's own, where only the first ones are kept. */
   dimensions: number;
 }
+
+/** What is asked for a version; validation settles what is null, by the version's files. */
+export type EmbedderRequest = Pick<EmbedderOptions, "normalize" | "queryPrefix" | "passagePrefix"> & {
+  [Option in "pooling" | "maxTokens" | "dimensions"]: EmbedderOptions[Option] | null;
+};

@@ -8,6 +8,7 @@ import type {
   RunOptions,
   RuntimeStats,
   Tensors,
+  Trial,
   Validation,
 } from "../../ports/inference-runtime.js";
 import { OverloadedError, UnavailableError } from "../../shared/errors.js";
@@ -88,9 +89,9 @@ class OnnxInferenceRuntime implements InferenceRuntime {
     this.validator = new Validator(settings.validation);
   }
 
-  validate(source: ModelSource): Promise<Validation> {
+  validate(source: ModelSource, trials: readonly Trial[] = []): Promise<Validation> {
     this.assertOpen();
-    return this.validator.validate(source);
+    return this.validator.validate(source, trials);
   }
 
   async warm(source: ModelSource): Promise<LoadedModel> {

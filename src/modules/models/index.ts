@@ -5,6 +5,7 @@ import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import { ArtifactLinks } from "./artifact-links.js";
+import { ArtifactValidation } from "./artifact-validation.js";
 import { ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
@@ -44,7 +45,7 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
   const registry = new ModelRegistryService(
     database,
     store,
-    runtime,
+    new ArtifactValidation(store, runtime),
     operations.jobs,
     options.maxArtifactBytes,
   );
@@ -95,6 +96,7 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
 }
 
 export type { ArtifactLinks } from "./artifact-links.js";
+export type { VersionCandidate, VersionCheck } from "./artifact-validation.js";
 export { ModelRow } from "./model.entity.js";
 export { validateModelVersionJob } from "./model.jobs.js";
 export { assertModelName } from "./model-input.rules.js";

@@ -1,13 +1,17 @@
-import { randomUUID } from "node:crypto";
-import type { Readable } from "node:stream";
+import { createHash, randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
 import type { Database, Transaction } from "../../ports/database.js";
-import type { InferenceRuntime, ModelSignature, Validation } from "../../ports/inference-runtime.js";
+import type { ModelSignature } from "../../ports/inference-runtime.js";
 import type { ByteRange, ObjectStore } from "../../ports/object-store.js";
+import type { EmbedderOptions, EmbedderRequest } from "../../shared/embedder-options.js";
 import { ConflictError, InvalidInputError, NotFoundError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import type { Caller } from "../identity/index.js";
 import { JobRepository, onceOnly } from "../operations/index.js";
 import type { JobRow, JobRun, JobService } from "../operations/index.js";
+import type { ArtifactValidation, Verdict, VersionCheck } from "./artifact-validation.js";
+import { assertEmbedder, toEmbedderRequest } from "./embedder-input.rules.js";
+import type { EmbedderInputValues } from "./embedder-input.rules.js";
 import type { ModelKind, ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
 import { ModelRepository } from "./model.repository.js";
@@ -17,11 +21,10 @@ import {
   assertEntries,
   assertFiles,
   assertModelName,
-  forecasterSignatureFault,
 } from "./model-input.rules.js";
 import type { ArtifactFileRecord, ModelVersionRow, Stage } from "./model-version.entity.js";
 import { ModelVersionRepository } from "./model-version.repository.js";
-import { filesOf, toModelSource } from "./version-files.js";
+import { filesOf } from "./version-files.js";
 
 export interface ModelRegistration {
   name: string;
@@ -37,14 +40,32 @@ export interface VersionRequest {
   metrics?: { name: string; value: number }[] | null;
   parameters?: { name: string; value: string }[] | null;
   files?: ArtifactFileRecord[] | null;
+  embedder?: EmbedderInputValues | null;
   idempotencyKey?: string | null;
 }
 
-/** A version that the platform made itself, its artifact already stored and validated. */
+/** What the platform made itself, to be stored. */
+export interface TrainedArtifact {
+  kind: ModelKind;
+  graph: Uint8Array;
+  /** Files beside the graph. */
+  files?: { name: string; content: Uint8Array }[];
+  /** TEXT_EMBEDDER: how the graph is meant to be used. */
+  embedder?: EmbedderRequest;
+}
+
+export interface StoredArtifact {
+  sha256: string;
+  bytes: number;
+  files: ArtifactFileRecord[];
+}
+
+/** A version that the platform made itself, its artifact stored and validated by `storeTrained`. */
 export interface TrainedVersion {
   model: ModelRow;
-  artifact: { sha256: string; bytes: number };
+  artifact: StoredArtifact;
   signature: ModelSignature;
+  embedder: EmbedderOptions | null;
   metrics: { name: string; value: number }[];
   parameters: { name: string; value: string }[];
   trainingRunId: string;
@@ -57,10 +78,15 @@ export class ModelRegistryService {
   constructor(
     private readonly database: Database,
     private readonly store: ObjectStore,
-    private readonly runtime: InferenceRuntime,
+    private readonly validation: ArtifactValidation,
     private readonly jobs: JobService,
     private readonly maxArtifactBytes: number,
   ) {}
+
+  /** Lets another module say what a kind of model demands beyond a graph that runs. */
+  addVersionCheck(kind: ModelKind, check: VersionCheck): void {
+    this.validation.addCheck(kind, check);
+  }
 
   async register(input: ModelRegistration, caller: Caller): Promise<ModelRow> {
     assertModelName(input.name, "input.name");
@@ -95,7 +121,7 @@ export class ModelRegistryService {
 
   /** Announces an artifact; its bytes are uploaded next. */
   async createVersion(request: VersionRequest, caller: Caller): Promise<ModelVersionRow> {
-    const { sha256, bytes, metrics, parameters, files } = request;
+    const { sha256, bytes, metrics, parameters, files, embedder } = request;
     assertArtifact({ sha256, bytes }, "input", this.maxArtifactBytes);
     assertFiles(files ?? [], this.maxArtifactBytes);
     assertEntries(metrics ?? [], "input.metrics");
@@ -107,6 +133,7 @@ export class ModelRegistryService {
         { caller: caller.subject, operation: "createModelVersion", key: idempotencyKey, body },
         async () => {
           const model = await this.lockModel(tx, request.model);
+          assertEmbedder(model.kind, embedder, files ?? []);
           const created = await new ModelVersionRepository(tx).insert({
             modelId: model.id,
             number: await new ModelRepository(tx).nextNumber(model),
@@ -119,6 +146,8 @@ export class ModelRegistryService {
             })),
             metrics: metrics ?? [],
             parameters: parameters ?? [],
+            embedder:
+              model.kind === "TEXT_EMBEDDER" ? (toEmbedderRequest(embedder) as EmbedderOptions) : null,
             createdBy: caller.subject,
           });
           return { version: created.id };
@@ -196,32 +225,38 @@ export class ModelRegistryService {
     const version = await this.versions().find(versionId);
     if (version?.status !== "PENDING") return { status: version?.status ?? "GONE" };
     const model = (await this.models().byIds([version.modelId])).get(version.modelId)!;
-    const validation = await this.tryArtifact(version, model.kind);
+    const verdict = await this.validation.judge(model.kind, version, version.embedder);
     return this.database.transaction(async (tx) => {
       await this.jobs.assertHeld(tx, run);
       await new ModelVersionRepository(tx).update(
         version,
-        validation.ok
-          ? { status: "READY", signature: validation.signature }
-          : { status: "REJECTED", rejection: validation.rejection },
+        verdict.ok
+          ? { status: "READY", signature: verdict.signature, embedder: verdict.embedder }
+          : { status: "REJECTED", rejection: verdict.rejection },
       );
       return { status: version.status };
     });
   }
 
-  private async tryArtifact(version: ModelVersionRow, kind: ModelKind): Promise<Validation> {
-    const validation = await this.runtime.validate(await toModelSource(this.store, version));
-    if (!validation.ok || kind !== "CURVE_FORECASTER") return validation;
-    const fault = forecasterSignatureFault(validation.signature);
-    return fault === undefined ? validation : { ok: false, rejection: fault };
+  /** Stores an artifact that the platform trained, and validates it like any other. */
+  async storeTrained({
+    kind,
+    graph,
+    files = [],
+    embedder,
+  }: TrainedArtifact): Promise<Verdict & { artifact: StoredArtifact }> {
+    const artifact = { ...(await this.keep(graph)), files: [] as ArtifactFileRecord[] };
+    for (const { name, content } of files) artifact.files.push({ name, ...(await this.keep(content)) });
+    return { ...(await this.validation.judge(kind, artifact, embedder ?? null)), artifact };
   }
 
-  /** Stores an artifact that the platform trained, and validates it like any other. */
-  async storeTrained(artifact: Uint8Array, sha256: string): Promise<Validation> {
-    await this.store.put({ sha256, bytes: artifact.byteLength }, [artifact] as never);
-    return this.runtime.validate(
-      await toModelSource(this.store, { sha256, bytes: artifact.byteLength, files: [] }),
-    );
+  private async keep(content: Uint8Array): Promise<{ sha256: string; bytes: number }> {
+    const file = {
+      sha256: createHash("sha256").update(content).digest("hex"),
+      bytes: content.byteLength,
+    };
+    await this.store.put(file, Readable.from([content]));
+    return file;
   }
 
   /** Adds a trained version, READY, in the caller's transaction. */
@@ -232,9 +267,7 @@ export class ModelRegistryService {
       ...rest,
       modelId: model.id,
       number,
-      sha256: artifact.sha256,
-      bytes: artifact.bytes,
-      files: [],
+      ...artifact,
       status: "READY",
     });
   }

@@ -15,7 +15,7 @@ export type NewVersion = Pick<
   ModelVersionRow,
   "modelId" | "number" | "sha256" | "bytes" | "files" | "metrics" | "parameters" | "createdBy"
 > &
-  Partial<Pick<ModelVersionRow, "status" | "signature" | "trainingRunId" | "curveId">>;
+  Partial<Pick<ModelVersionRow, "status" | "signature" | "embedder" | "trainingRunId" | "curveId">>;
 
 export interface StageChange {
   kind: TransitionKind;

@@ -1,5 +1,6 @@
 import { Field, InputType, Int, ObjectType, registerEnumType } from "type-graphql";
 import type { TensorType } from "../../ports/inference-runtime.js";
+import type { Pooling } from "../../shared/embedder-options.js";
 import { toNodeId } from "../../shared/node-id.js";
 import {
   BigIntScalar,
@@ -24,6 +25,7 @@ export const ModelKindEnum = enumOf("CURVE_FORECASTER", "TENSOR", "TEXT_EMBEDDER
 export const StageEnum = enumOf("NONE", "STAGING", "PRODUCTION", "ARCHIVED");
 export const VersionStatusEnum = enumOf("PENDING", "READY", "REJECTED");
 export const TransitionKindEnum = enumOf("PROMOTION", "ROLLBACK");
+export const PoolingEnum = enumOf("MEAN", "CLS", "LAST", "NONE");
 // prettier-ignore
 export const TensorTypeEnum = enumOf(
   "FLOAT32", "FLOAT64", "FLOAT16", "INT8", "INT16", "INT32", "INT64",
@@ -33,6 +35,7 @@ registerEnumType(ModelKindEnum, { name: "ModelKind" });
 registerEnumType(StageEnum, { name: "Stage" });
 registerEnumType(VersionStatusEnum, { name: "VersionStatus" });
 registerEnumType(TransitionKindEnum, { name: "TransitionKind" });
+registerEnumType(PoolingEnum, { name: "Pooling" });
 registerEnumType(TensorTypeEnum, { name: "TensorType" });
 
 @ObjectType("Model", { implements: Node })
@@ -87,6 +90,29 @@ export class Signature {
   outputs!: TensorSpec[];
 }
 
+@ObjectType({ description: "How a TEXT_EMBEDDER's graph is used, as validation settled it." })
+export class Embedder {
+  @Field(() => PoolingEnum)
+  pooling!: Pooling;
+
+  @Field()
+  normalize!: boolean;
+
+  @Field()
+  queryPrefix!: string;
+
+  @Field()
+  passagePrefix!: string;
+
+  @Field(() => Int, {
+    description: "Most tokens of a text that the graph is given, prefix and special ones included.",
+  })
+  maxTokens!: number;
+
+  @Field(() => Int)
+  dimensions!: number;
+}
+
 @ObjectType()
 export class ArtifactFile {
   @Field()
@@ -139,6 +165,9 @@ export class ModelVersionType extends Node {
   })
   signature: Signature | null;
 
+  @Field(() => Embedder, { nullable: true, description: "TEXT_EMBEDDER that is READY: how it is used." })
+  embedder: Embedder | null;
+
   @Field(() => [Metric])
   metrics: Metric[];
 
@@ -160,6 +189,7 @@ export class ModelVersionType extends Node {
     this.status = row.status;
     this.rejection = row.rejection;
     this.signature = row.signature;
+    this.embedder = row.status === "READY" ? row.embedder : null;
     this.metrics = row.metrics;
     this.parameters = row.parameters;
     this.createdAt = row.createdAt;
@@ -252,6 +282,31 @@ export class FileInput {
 }
 
 @InputType()
+export class EmbedderInput {
+  @Field(() => PoolingEnum, { defaultValue: "MEAN", description: "NONE: the graph pools by itself." })
+  pooling!: Pooling;
+
+  @Field(() => Boolean, { nullable: true, defaultValue: true })
+  normalize?: boolean | null;
+
+  @Field(() => String, { nullable: true })
+  queryPrefix?: string | null;
+
+  @Field(() => String, { nullable: true })
+  passagePrefix?: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      "At most what the graph can take; read from the files when absent, up to 512. Special tokens count.",
+  })
+  maxTokens?: number | null;
+
+  @Field(() => Int, { nullable: true, description: "Keep only the first ones (Matryoshka models)." })
+  dimensions?: number | null;
+}
+
+@InputType()
 export class CreateModelVersionInput {
   @Field()
   model!: string;
@@ -273,6 +328,12 @@ export class CreateModelVersionInput {
     description: "Files beside the graph, by the names it expects: tokenizer.json, external tensor data.",
   })
   files?: FileInput[] | null;
+
+  @Field(() => EmbedderInput, {
+    nullable: true,
+    description: "TEXT_EMBEDDER only; without it, the pooling is what the graph's outputs ask for.",
+  })
+  embedder?: EmbedderInput | null;
 
   @Field(() => String, { nullable: true })
   idempotencyKey?: string | null;

@@ -34,6 +34,7 @@ export interface ServedVersion {
  */
 export class ServedVersions {
   private readonly byModel = new Map<string, Map<string, Promise<ServedVersion>>>();
+  private readonly byId = new Map<string, Promise<ServedVersion>>();
   private readonly modelNames = new Map<string, string>();
   private stopListening?: () => Promise<void>;
 
@@ -45,7 +46,9 @@ export class ServedVersions {
 
   async start(): Promise<void> {
     this.stopListening = await this.database.listen(OUTBOX_CHANNEL, (topic) => {
-      if (topic === "promotion" || topic === "") this.byModel.clear();
+      if (topic !== "promotion" && topic !== "") return;
+      this.byModel.clear();
+      this.byId.clear();
     });
   }
 
@@ -68,6 +71,20 @@ export class ServedVersions {
     return looked;
   }
 
+  /**
+   * Any READY version, whatever its stage.
+   * @throws {NotFoundError} when there is no such version
+   * @throws {PreconditionFailedError} when the version is not READY
+   */
+  byVersionId(id: string): Promise<ServedVersion> {
+    const known = this.byId.get(id);
+    if (known) return known;
+    const looked = this.find(id);
+    this.byId.set(id, looked);
+    looked.catch(() => this.byId.delete(id));
+    return looked;
+  }
+
   /** Loads the version and runs it once, before it serves anyone. */
   async warm(version: ModelVersionRow): Promise<LoadedModel> {
     return this.runtime.warm(await toModelSource(this.store, version));
@@ -80,10 +97,19 @@ export class ServedVersions {
 
   forget(modelName: string): void {
     this.byModel.delete(modelName);
+    this.byId.clear();
   }
 
   async close(): Promise<void> {
     await this.stopListening?.();
+  }
+
+  private async find(id: string): Promise<ServedVersion> {
+    const { manager } = this.database.dataSource;
+    const version = await new ModelVersionRepository(manager).find(id);
+    if (!version) throw new NotFoundError("no such ModelVersion");
+    const model = (await new ModelRepository(manager).byIds([version.modelId])).get(version.modelId)!;
+    return this.serve(model, version);
   }
 
   private async lookUp(modelName: string, wanted: number | Stage): Promise<ServedVersion> {
@@ -101,8 +127,12 @@ export class ServedVersions {
         field: "input.version",
       });
     }
+    return this.serve(model, version);
+  }
+
+  private async serve(model: ModelRow, version: ModelVersionRow): Promise<ServedVersion> {
     if (version.status !== "READY" || !version.signature) {
-      throw new PreconditionFailedError(`version ${version.number} of "${modelName}" is ${version.status}`);
+      throw new PreconditionFailedError(`version ${version.number} of "${model.name}" is ${version.status}`);
     }
     const source = await toModelSource(this.store, version);
     this.modelNames.set(source.key, model.name);

@@ -5,7 +5,7 @@ import type { ObjectStore } from "../../ports/object-store.js";
 import { GRAPH_FILE } from "./model-input.rules.js";
 import type { ModelVersionRow } from "./model-version.entity.js";
 
-type VersionFiles = Pick<ModelVersionRow, "sha256" | "bytes" | "files">;
+export type VersionFiles = Pick<ModelVersionRow, "sha256" | "bytes" | "files">;
 
 /** Digest, name and size of the graph and of every file beside it, the graph first. */
 export function filesOf(version: VersionFiles): { name: string; sha256: string; bytes: number }[] {

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Database, Transaction } from "../../ports/database.js";
 import { UnrecoverableJobError } from "../../ports/job-queue.js";
 import { InvalidInputError, NotFoundError } from "../../shared/errors.js";
@@ -131,16 +131,14 @@ export class TrainingService {
       "started",
     );
     const trained = await this.train(run, model, history, job);
-    const sha256 = createHash("sha256").update(trained.artifact).digest("hex");
-    const validation = await this.registry.storeTrained(trained.artifact, sha256);
-    if (!validation.ok)
-      throw new UnrecoverableJobError(`the trained artifact is not valid: ${validation.rejection}`);
+    const stored = await this.registry.storeTrained({ kind: model.kind, graph: trained.artifact });
+    if (!stored.ok) throw new UnrecoverableJobError(`the trained artifact is not valid: ${stored.rejection}`);
+    const { artifact, signature, embedder } = stored;
     const version = await this.database.transaction(async (tx) => {
       await this.jobs.assertHeld(tx, job);
       const published = await this.registry.publish(tx, {
         model,
-        artifact: { sha256, bytes: trained.artifact.byteLength },
-        signature: validation.signature,
+        ...{ artifact, signature, embedder },
         metrics: trained.metrics,
         parameters: trained.parameters,
         trainingRunId: run.id,
