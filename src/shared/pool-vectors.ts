@@ -22,7 +22,8 @@ export interface PoolingStep {
 export function poolVectors(output: TensorValue, step: PoolingStep): Float32Array {
   const { lengths, dimensions, pooling } = step;
   const numbers = toNumbers(output);
-  const [, tokens, width] = pooling === "NONE" ? [0, 1, output.shape[1]!] : (output.shape as [0, number, number]);
+  const [, tokens, width] =
+    pooling === "NONE" ? [0, 1, output.shape[1]!] : (output.shape as [0, number, number]);
   const vectors = new Float32Array(lengths.length * dimensions);
   for (const [text, length] of lengths.entries()) {
     const vector = vectors.subarray(text * dimensions, (text + 1) * dimensions);

@@ -40,5 +40,4 @@ export type WorkerFailure =
   { reason: "refused" | "unservable" | "internal"; message: string };
 
 export type WorkerReply =
-  | { id: number; ok: true; value: WorkerValue }
-  | { id: number; ok: false; failure: WorkerFailure };
+  { id: number; ok: true; value: WorkerValue } | { id: number; ok: false; failure: WorkerFailure };

@@ -106,7 +106,11 @@ export class EmbeddingBatcher {
     };
   }
 
-  private async run(encoder: BatchedEncoder, batch: readonly QueuedText[], priority: Priority): Promise<void> {
+  private async run(
+    encoder: BatchedEncoder,
+    batch: readonly QueuedText[],
+    priority: Priority,
+  ): Promise<void> {
     try {
       const { vectors, seconds } = await this.encode(encoder, batch, priority);
       const padded = batch.length * batch[0]!.length;
@@ -147,7 +151,10 @@ export class EmbeddingBatcher {
 
   private learn(encoder: BatchedEncoder, priority: Priority, measured: number): void {
     const before = this.msPerToken[priority].get(encoder);
-    this.msPerToken[priority].set(encoder, before === undefined ? measured : before + NEWEST * (measured - before));
+    this.msPerToken[priority].set(
+      encoder,
+      before === undefined ? measured : before + NEWEST * (measured - before),
+    );
   }
 }
 

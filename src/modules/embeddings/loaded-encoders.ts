@@ -41,13 +41,12 @@ export class LoadedEncoders {
     }
     const encoder = describeEncoder(signature, options);
     const { rowsIndependent, warmRunMs } = await this.runtime.warm(source);
-    const isMasked = encoder.inputs.some(({ name }) => name === "attention_mask");
     return {
       key: version.id,
       source,
       encoder,
       options,
-      mayBatch: rowsIndependent && isMasked,
+      mayBatch: rowsIndependent && encoder.masked,
       msPerToken: warmRunMs ?? UNKNOWN_MS,
       tokenizer: { key: file.sha256, path: join(dirname(source.path), TOKENIZER_FILE), bytes: file.bytes },
     };

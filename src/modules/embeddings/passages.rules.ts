@@ -52,7 +52,7 @@ function partsOf(text: string, { start, end }: Passage, tokens: number, options:
   const { budget, count } = options;
   const parts: Piece[] = [];
   const length = Math.max(1, Math.floor((end - start) / Math.ceil((tokens * PART_OF_BUDGET) / budget)));
-  for (let from = start; from < end; ) {
+  for (let from = start; from < end;) {
     const to = Math.min(end, cutBefore(text, from, from + length));
     const part = trimmed(text, { start: from, end: to });
     from = to;
@@ -68,14 +68,15 @@ function partsOf(text: string, { start, end }: Passage, tokens: number, options:
 /** Fills one passage after another. */
 function pack(text: string, pieces: readonly Piece[], { budget, overlap, count }: PassageOptions): Passage[] {
   const passages: Passage[] = [];
-  for (let first = 0; first < pieces.length; ) {
+  for (let first = 0; first < pieces.length;) {
     let next = first;
     let tokens = 0;
     while (next < pieces.length && (next === first || tokens + pieces[next]!.tokens <= budget)) {
       tokens += pieces[next++]!.tokens;
     }
     // Joined, pieces may be more tokens than their sum.
-    while (next > first + 1 && count(text.slice(pieces[first]!.start, pieces[next - 1]!.end)) > budget) next--;
+    while (next > first + 1 && count(text.slice(pieces[first]!.start, pieces[next - 1]!.end)) > budget)
+      next--;
     const passage = { start: pieces[first]!.start, end: pieces[next - 1]!.end };
     // A step back for the overlap must not end up where it began.
     if (passage.end > (passages.at(-1)?.end ?? -1)) passages.push(passage);

@@ -15,7 +15,7 @@ const WRAPPED_LINE = /(?<=[\p{L}\p{N},;:)])(?:\r\n|\n)(?=[\p{Ll}(])/gu;
 /** The sentences of a text, white space behind them included: together they are the text. */
 export function splitSentences(text: string): Passage[] {
   const found: Passage[] = [];
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const limit = start + WINDOW;
     const isLast = limit >= text.length;
     const end = isLast ? text.length : cutBefore(text, start, limit);

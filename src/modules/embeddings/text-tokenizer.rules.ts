@@ -1,5 +1,6 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { cutBefore } from "./text-cuts.rules.js";
+import { parseTokenizer } from "./tokenizer.rules.js";
 
 /** A text as its encoder reads it. */
 export interface EncodedText {
@@ -35,13 +36,14 @@ export class TextTokenizer {
   private readonly after: number[];
 
   /**
-   * @param file the parsed tokenizer.json
-   * @throws {Error} when the library does not know such a tokenizer
+   * @param content of a tokenizer.json
+   * @throws {Error} when it cannot be followed
    */
-  constructor(file: object) {
+  constructor(content: string) {
+    const file = parseTokenizer(content);
     // Everything that matters is in tokenizer.json; the second file only serves decoding.
     this.tokenizer = new Tokenizer(file, {});
-    const { padding, added_tokens: added = [] } = file as TokenizerFile;
+    const { padding, added_tokens: added = [] }: TokenizerFile = file;
     const declared = added.find(({ content }) => PADDING_TOKENS.has(content))?.id;
     this.paddingId = padding?.pad_id ?? declared ?? 0;
     ({ before: this.before, after: this.after } = this.specialTokens());
@@ -67,7 +69,7 @@ export class TextTokenizer {
   count(text: string): number {
     if (text.length <= LONGEST_PIECE) return this.ids(text).length;
     let count = 0;
-    for (let start = 0; start < text.length; ) {
+    for (let start = 0; start < text.length;) {
       const end = cutBefore(text, start, start + LONGEST_PIECE);
       count += this.ids(text.slice(start, end)).length;
       start = end;

@@ -69,7 +69,7 @@ export class TextTokenizers {
     const known = this.inline.get(file.key);
     if (known) return known;
     const loading = readFile(file.path, "utf8")
-      .then((json) => new TextTokenizer(JSON.parse(json) as object))
+      .then((json) => new TextTokenizer(json))
       .catch((cause: Error) => {
         throw new UnavailableError(`The tokenizer does not work: ${cause.message}`, { cause });
       });

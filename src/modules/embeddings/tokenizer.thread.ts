@@ -14,7 +14,7 @@ async function answer({ id, file, task }: TokenizerRequest): Promise<TokenizerRe
   try {
     let tokenizer = tokenizers.get(file.key);
     if (!tokenizer) {
-      tokenizer = new TextTokenizer(JSON.parse(await readFile(file.path, "utf8")) as object);
+      tokenizer = new TextTokenizer(await readFile(file.path, "utf8"));
       tokenizers.set(file.key, tokenizer);
     }
     return { id, ok: true, value: performTask(tokenizer, task) };
