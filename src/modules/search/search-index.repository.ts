@@ -41,12 +41,14 @@ export class SearchIndexRepository {
     return this.tx.findOneBy(SearchIndexRow, { jobId });
   }
 
-  async byIds(ids: readonly number[]): Promise<Map<number, SearchIndexRow>> {
+  /** The indexes that answer searches now, by the ids of their collections. */
+  async servingOf(collectionIds: readonly number[]): Promise<Map<number, SearchIndexRow>> {
     const rows = await this.tx
       .createQueryBuilder(SearchIndexRow, "index")
-      .where("index.id = ANY(:ids)", { ids })
+      .innerJoin("index.collection", "collection", "collection.servingIndexId = index.id")
+      .where("collection.id = ANY(:collectionIds)", { collectionIds })
       .getMany();
-    return new Map(rows.map((row) => [row.id, row]));
+    return new Map(rows.map((row) => [row.collectionId, row]));
   }
 
   /** A new index, BUILDING and empty, with its table. */
@@ -118,8 +120,20 @@ export class SearchIndexRepository {
   }
 
   /**
-   * Gives the job what it must embed before the index may serve: what is pending there, but not in the one that
-   * serves. What is pending in both hides nothing that could be found before.
+   * How many documents the index lacks that the one that serves has. What is pending in both hides nothing that
+   * could be found before.
+   */
+  async countMissing(indexId: number, servingId: number | null): Promise<number> {
+    const [row] = await this.tx.query<{ count: number }[]>(
+      `SELECT count(*)::int AS count FROM pending_embeddings p WHERE index_id = $1 AND NOT EXISTS
+         (SELECT FROM pending_embeddings s WHERE s.index_id = $2 AND s.document_id = p.document_id)`,
+      [indexId, servingId],
+    );
+    return row!.count;
+  }
+
+  /**
+   * Gives the job what it must embed before the index may serve.
    * @returns how many documents these are
    */
   async claimMissing(indexId: number, servingId: number | null, jobId: string): Promise<number> {
@@ -141,10 +155,11 @@ export class SearchIndexRepository {
   }
 
   /**
-   * Notes as pending what should be in the index and is not: no document should.
+   * Notes as pending what is neither in the index nor pending. No document should be that, but those without a
+   * word that the embedder knows.
    * @returns how many there were
    */
-  async noteLost(index: SearchIndexRow, jobId: string): Promise<number> {
+  async noteAbsent(index: SearchIndexRow, jobId: string): Promise<number> {
     const rows = await this.tx.query<unknown[]>(
       `INSERT INTO pending_embeddings (index_id, document_id, job_id)
        SELECT $1, id, $3 FROM documents d WHERE collection_id = $2
