@@ -160,7 +160,7 @@ function createModules(
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, models });
+  const search = createSearchModule({ database, operations, models });
   const samples = new SampleLoader({
     curves: curves.curves,
     training: training.training,
