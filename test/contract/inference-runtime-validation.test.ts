@@ -38,6 +38,7 @@ test("reads the signature from the graph", async () => {
       inputs: [{ name: "x", type: "FLOAT32", shape: [null, 3] }],
       outputs: [{ name: "y", type: "FLOAT32", shape: [null, 2] }],
     },
+    trials: [],
   });
   const strings = await folder.add("strings", identity("STRING"));
   expect(await runtime.validate(strings)).toMatchObject({

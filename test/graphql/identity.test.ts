@@ -31,6 +31,7 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   jobs: [`{ jobs { totalCount } }`, READERS],
   predict: [`{ predict(input: { model: "absent", inputs: [] }) { id } }`, ANALYSTS],
   forecast: [`{ forecast(input: { curve: "absent" }) { id } }`, ANALYSTS],
+  embed: [`{ embed(input: { texts: [] }) { dimensions } }`, ANALYSTS],
   registerModel: [
     `mutation { registerModel(input: { name: "NO NAME", kind: TENSOR }) { model { id } } }`,
     ENGINEERS,
@@ -59,6 +60,14 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   collections: [`{ collections { totalCount } }`, READERS],
   createCollection: [
     `mutation { createCollection(input: { name: "NO NAME" }) { collection { id } } }`,
+    ENGINEERS,
+  ],
+  ingestDocuments: [
+    `mutation { ingestDocuments(input: { collection: "absent", documents: [] }) { created } }`,
+    ENGINEERS,
+  ],
+  deleteDocuments: [
+    `mutation { deleteDocuments(input: { collection: "absent", keys: [] }) { deleted } }`,
     ENGINEERS,
   ],
   retryJob: [`mutation { retryJob(input: { job: "absent" }) { cursor } }`, OPERATORS],

@@ -31,7 +31,9 @@ export function wordPieceTokenizer(
   { maxLength }: WordPieceOptions = {},
 ): Uint8Array {
   const vocab = Object.fromEntries(vocabulary.map((token, id) => [token, id]));
-  const special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+  const special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].filter((token) =>
+    vocabulary.includes(token),
+  );
   const piece = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
   const sequence = (id: string, type: number) => ({ Sequence: { id, type_id: type } });
   return json({

@@ -1,6 +1,10 @@
+import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Validation } from "../../ports/inference-runtime.js";
+import type { Trial, TrialOutcome, Validation } from "../../ports/inference-runtime.js";
+import { InvalidInputError } from "../../shared/errors.js";
+import { halfToNumber } from "../../shared/half-float.js";
+import type { TensorValue } from "../../shared/tensor.js";
 import { GraphSession, UnservableGraphError } from "./graph-session.js";
 import { observeSignature } from "./graph-trial.js";
 import { readOnnxFile } from "./onnx-file.js";
@@ -16,7 +20,7 @@ function volunteerForOutOfMemory(): void {
   }
 }
 
-async function validate(path: string): Promise<Validation> {
+async function validate(path: string, trials: readonly Trial[]): Promise<Validation> {
   try {
     const summary = readOnnxFile(path);
     for (const [name, kind] of summary.otherValues) {
@@ -33,7 +37,10 @@ async function validate(path: string): Promise<Validation> {
       );
     }
     if (session.declared.outputs.length === 0) throw new UnservableGraphError("The graph has no outputs");
-    return { ok: true, signature: await observeSignature(session) };
+    const signature = await observeSignature(session);
+    const outcomes: TrialOutcome[] = [];
+    for (const trial of trials) outcomes.push(await tryRun(session, trial));
+    return { ok: true, signature, trials: outcomes };
   } catch (error) {
     if (error instanceof UnservableGraphError) return { ok: false, rejection: error.message };
     throw error;
@@ -53,6 +60,29 @@ function assertUploaded(folder: string, file: string): void {
   }
 }
 
+async function tryRun(session: GraphSession, { inputs, outputs }: Trial): Promise<TrialOutcome> {
+  try {
+    const values = await session.run(inputs, outputs);
+    const summaries = Object.entries(values).map(([name, value]) => [
+      name,
+      { shape: value.shape, finite: isFinite(value) },
+    ]);
+    return { ok: true, outputs: Object.fromEntries(summaries) as Summaries };
+  } catch (error) {
+    if (error instanceof InvalidInputError) return { ok: false, refusal: error.message };
+    throw error;
+  }
+}
+
+type Summaries = Extract<TrialOutcome, { ok: true }>["outputs"];
+
+function isFinite({ type, data }: TensorValue): boolean {
+  if (type === "FLOAT32" || type === "FLOAT64") return (data as Float32Array).every(Number.isFinite);
+  if (type === "FLOAT16") return (data as Uint16Array).every((bits) => Number.isFinite(halfToNumber(bits)));
+  return true;
+}
+
 volunteerForOutOfMemory();
-const verdict = await validate(process.argv[2]!);
+const [trials] = (await once(process, "message")) as [Trial[]];
+const verdict = await validate(process.argv[2]!, trials);
 process.send!(verdict, () => process.disconnect());

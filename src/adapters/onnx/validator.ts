@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { access, constants, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { ModelSource, Validation } from "../../ports/inference-runtime.js";
+import type { ModelSource, Trial, Validation } from "../../ports/inference-runtime.js";
 import { UnavailableError } from "../../shared/errors.js";
 
 export interface ValidationLimits {
@@ -25,8 +25,8 @@ export class Validator {
   constructor(private readonly limits: ValidationLimits) {}
 
   /** @throws {UnavailableError} when the file cannot be read at all */
-  validate({ path }: ModelSource): Promise<Validation> {
-    const verdict = this.last.then(() => assertReadable(path)).then(() => this.tryInChild(path));
+  validate({ path }: ModelSource, trials: readonly Trial[]): Promise<Validation> {
+    const verdict = this.last.then(() => assertReadable(path)).then(() => this.tryInChild(path, trials));
     this.last = verdict.catch(() => undefined);
     return verdict;
   }
@@ -36,12 +36,14 @@ export class Validator {
     for (const child of this.children) child.kill("SIGKILL");
   }
 
-  private tryInChild(path: string): Promise<Validation> {
+  private tryInChild(path: string, trials: readonly Trial[]): Promise<Validation> {
     if (this.closed) return Promise.resolve(rejected("Validation was interrupted by a shutdown"));
     // No environment: the file must find no secrets there.
     const child = fork(program, [path], {
       env: {},
       execArgv: ["--max-old-space-size=256"],
+      // Carries typed arrays and 64-bit integers.
+      serialization: "advanced",
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     this.children.add(child);
@@ -59,6 +61,8 @@ export class Validator {
       const stopWatching = watchMemory(child, memoryBytes, () => {
         kill(`The model took more than ${Math.round(memoryBytes / megabyte)} MB to load and run`);
       });
+      // A child that is gone already says why by its end.
+      child.send(trials, () => undefined);
       child.once("message", (message) => (verdict = message as Validation));
       child.once("error", reject);
       child.once("close", (code, signal) => {

@@ -1,5 +1,5 @@
-import type { ModelSignature, TensorSpec } from "../../shared/tensor.js";
 import type { Pooling } from "../../shared/embedder-options.js";
+import type { ModelSignature, TensorSpec } from "../../shared/tensor.js";
 
 /** What an encoder may be fed; `position_ids` count from 0, `token_type_ids` are all 0. */
 export type EncoderInputName = "input_ids" | "attention_mask" | "token_type_ids" | "position_ids";
@@ -13,6 +13,8 @@ export interface EncoderInput {
 export interface Encoder {
   /** Exactly the inputs that the graph has, each [texts, tokens]. */
   inputs: EncoderInput[];
+  /** Whether it has an attention_mask; without one, only texts of the same length can share a batch. */
+  masked: boolean;
   output: {
     name: string;
     type: "FLOAT32" | "FLOAT64" | "FLOAT16";
@@ -45,11 +47,9 @@ export function describeEncoder(
   const inputs = signature.inputs.map(toInput);
   if (!inputs.some(({ name }) => name === "input_ids"))
     throw new UnfitEncoderError('a text encoder has an input named "input_ids"');
-  if (pooling !== null) return { inputs, output: findOutput(signature.outputs, pooling), pooling };
-  const perToken = outputOfRank(signature.outputs, 3);
-  return perToken
-    ? { inputs, output: perToken, pooling: "MEAN" }
-    : { inputs, output: findOutput(signature.outputs, "NONE"), pooling: "NONE" };
+  const settled = pooling ?? (outputOfRank(signature.outputs, 3) ? "MEAN" : "NONE");
+  const masked = inputs.some(({ name }) => name === "attention_mask");
+  return { inputs, masked, output: findOutput(signature.outputs, settled), pooling: settled };
 }
 
 function toInput(spec: TensorSpec): EncoderInput {

@@ -38,7 +38,7 @@ const PAGES_UNDER_WAY = 2;
 const PASSAGES_A_WRITE = 200;
 
 /** The index that answers comes first, the one that is kept for the way back last. */
-const URGENCY: Record<SearchIndexState, number> = { SERVING: 0, BUILDING: 1, KEPT: 2 };
+const URGENCY: Record<SearchIndexState, number> = { SERVING: 0, BUILDING: 1, KEPT: 2, DISCARDED: 3 };
 
 /** Brings indexes up to date with their documents. */
 export class DocumentEmbedder {
@@ -123,7 +123,7 @@ export class DocumentEmbedder {
   ): Promise<EmbeddedDocument[]> {
     const split = await this.embeddings.split(
       version,
-      documents.map(({ title, text }) => ({ text, lead: title ?? undefined })),
+      documents.map(({ title, text }) => ({ text, lead: title })),
     );
     const texts = documents.flatMap(({ title, text }, i) =>
       split[i]!.map(({ start, end }) => withLead(title, text.slice(start, end))),
@@ -152,7 +152,11 @@ export class DocumentEmbedder {
     }
   }
 
-  private replace(index: SearchIndexRow, run: JobRun, documents: readonly EmbeddedDocument[]): Promise<number> {
+  private replace(
+    index: SearchIndexRow,
+    run: JobRun,
+    documents: readonly EmbeddedDocument[],
+  ): Promise<number> {
     return this.database.transaction(async (tx) => {
       const collections = new CollectionRepository(tx);
       const collection = await collections.lock(index.collectionId);

@@ -1,5 +1,7 @@
 import type { Database } from "../../ports/database.js";
+import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
+import type { EmbeddingsModule } from "../embeddings/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import { CollectionRow } from "./collection.entity.js";
@@ -10,6 +12,7 @@ import { DocumentRow } from "./document.entity.js";
 import { CollectionDocumentsResolver, DocumentResolver } from "./document.resolver.js";
 import { DocumentService } from "./document.service.js";
 import { DocumentType } from "./document.types.js";
+import { DocumentEmbedder } from "./document-embedder.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
@@ -20,6 +23,7 @@ export interface SearchModule {
   collections: CollectionService;
   documents: DocumentService;
   ingestion: IngestService;
+  embedder: DocumentEmbedder;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -28,17 +32,28 @@ export interface SearchModuleOptions {
   database: Database;
   operations: OperationsModule;
   models: ModelsModule;
+  embeddings: EmbeddingsModule;
+  logger: Logger;
 }
 
-export function createSearchModule({ database, operations, models }: SearchModuleOptions): SearchModule {
+export function createSearchModule(options: SearchModuleOptions): SearchModule {
+  const { database, operations, models, embeddings, logger } = options;
   const collections = new CollectionService(database, models.registry);
   const documents = new DocumentService(database);
   const ingestion = new IngestService(database, collections, operations.jobs);
+  const embedder = new DocumentEmbedder(
+    database,
+    operations.jobs,
+    models.served,
+    embeddings.embeddings,
+    logger,
+  );
   operations.jobs.register(embedDocumentsJob);
   return {
     collections,
     documents,
     ingestion,
+    embedder,
     resolvers: [
       new CollectionResolver(collections, models.registry),
       new CollectionDocumentsResolver(documents),

@@ -29,7 +29,8 @@ export class PendingEmbeddingRepository {
     await this.tx.query(
       `INSERT INTO pending_embeddings (index_id, document_id, job_id)
        SELECT i.id, document.id, CASE WHEN i.state = 'BUILDING' THEN coalesce(i.job_id, $3) ELSE $3 END
-       FROM search_indexes i, unnest($2::bigint[]) AS document(id) WHERE i.collection_id = $1
+       FROM search_indexes i, unnest($2::bigint[]) AS document(id)
+       WHERE i.collection_id = $1 AND i.state <> 'DISCARDED'
        ON CONFLICT (index_id, document_id) DO UPDATE SET job_id = excluded.job_id`,
       [collectionId, documentIds, jobId],
     );
@@ -46,7 +47,8 @@ export class PendingEmbeddingRepository {
 
   async count(jobId: string): Promise<number> {
     const [row] = await this.tx.query<{ count: number }[]>(
-      "SELECT count(*)::int AS count FROM pending_embeddings WHERE job_id = $1",
+      `SELECT count(*)::int AS count FROM pending_embeddings p JOIN search_indexes i ON i.id = p.index_id
+       WHERE p.job_id = $1 AND i.state <> 'DISCARDED'`,
       [jobId],
     );
     return row!.count;
@@ -85,7 +87,8 @@ export class PendingEmbeddingRepository {
     const rows = await this.tx.query<{ id: string }[]>(
       `SELECT d.id FROM unnest($2::bigint[], $3::int[]) AS read(id, revision)
        JOIN documents d ON d.id = read.id AND d.revision = read.revision
-       JOIN pending_embeddings p ON p.document_id = d.id AND p.index_id = $1`,
+       JOIN pending_embeddings p ON p.document_id = d.id AND p.index_id = $1
+       JOIN search_indexes i ON i.id = p.index_id AND i.state <> 'DISCARDED'`,
       [indexId, [...revisions.keys()], [...revisions.values()]],
     );
     return new Set(rows.map(({ id }) => id));
