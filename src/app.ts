@@ -8,12 +8,13 @@ import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
 import { migrations } from "../migrations/index.js";
-import type { Config } from "./config/config.js";
+import type { Config, InferenceConfig } from "./config/config.js";
 import { buildGraph } from "./gateway/build-schema.js";
 import { createGateway } from "./gateway/server.js";
 import type { Gateway } from "./gateway/server.js";
 import { createCurvesModule, curveEntities } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
+import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
@@ -26,11 +27,12 @@ import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
 import type { Database } from "./ports/database.js";
+import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import { PreconditionFailedError } from "./shared/errors.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
-import { logEventsTo, reportInference } from "./telemetry/events.js";
+import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
 import { startTracing } from "./telemetry/tracing.js";
@@ -53,6 +55,7 @@ export interface App {
   store: ObjectStore;
   operations: OperationsModule;
   models: ModelsModule;
+  embeddings: EmbeddingsModule;
   training: TrainingModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
@@ -75,7 +78,7 @@ export async function createApp(config: Config): Promise<App> {
   const engines = await openEngines(config, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, await readLinkKey(config), logger);
-  const { runtime, operations, models, predictions, samples } = modules;
+  const { runtime, operations, models, embeddings, predictions, samples } = modules;
   const schema = await buildGraph(modules.resolvers, { traced: config.otlpEndpoint !== undefined });
   let ready = false;
   const gateway = await createGateway({
@@ -114,6 +117,7 @@ export async function createApp(config: Config): Promise<App> {
       await predictions.log.close();
       await models.served.close();
       await queue.close();
+      await embeddings.embeddings.close();
       await runtime.close();
       await store.close();
       await database.close();
@@ -129,15 +133,8 @@ function createModules(
   linkKey: Uint8Array,
   logger: Logger,
 ) {
-  const { inference, artifactMaxBytes: maxArtifactBytes } = config;
-  const runtime = createOnnxInferenceRuntime({
-    workers: inference.workers,
-    cacheBytes: inference.cacheBytes,
-    queueLimit: inference.queueLimit,
-    maxBatch: inference.maxBatchRows,
-    validation: { timeoutMs: inference.validationTimeoutMs, memoryBytes: inference.validationMemoryBytes },
-    onRun: (run) => reportInference(run, models.served.modelOf(run.key)),
-  });
+  const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
+  const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
   const operations = createOperationsModule(database, queue, logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
@@ -149,7 +146,9 @@ function createModules(
     linkKey,
     maxArtifactBytes,
   });
-  createEmbeddingsModule({ runtime, models });
+  const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
+  const { cacheBytes } = embedding;
+  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, cacheBytes });
   const training = createTrainingModule(database, operations, models, curves);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
@@ -166,18 +165,33 @@ function createModules(
   const samples = new SampleLoader({
     curves: curves.curves,
     training: training.training,
+    runs: training.runs,
     registry: models.registry,
     lifecycle: models.lifecycle,
     logger,
     folder: SAMPLES_FOLDER,
   });
-  const modules = [operations, curves, models, training, predictions, search];
+  const modules = [operations, curves, models, embeddings, training, predictions, search];
   const resolvers = [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return { runtime, operations, models, training, predictions, samples, resolvers };
+  return { runtime, operations, models, embeddings, training, predictions, samples, resolvers };
+}
+
+function createRuntime(settings: InferenceConfig, modelOf: (key: string) => string): InferenceRuntime {
+  const { providers } = settings;
+  return createOnnxInferenceRuntime({
+    workers: settings.workers,
+    providers,
+    cacheBytes: settings.cacheBytes,
+    queueLimit: settings.queueLimit,
+    maxBatch: settings.maxBatchRows,
+    validation: { timeoutMs: settings.validationTimeoutMs, memoryBytes: settings.validationMemoryBytes },
+    onRun: (run) => reportInference(run, modelOf(run.key)),
+    onProvider: (provider) => reportInferenceProvider(provider, providers),
+  });
 }
 
 interface Engines {

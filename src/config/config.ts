@@ -31,6 +31,8 @@ export interface AuthConfig {
 
 export interface InferenceConfig {
   workers: number;
+  /** Execution providers, the preferred one first. */
+  providers: string[];
   cacheBytes: number;
   queueLimit: number;
   maxBatchRows: number;
@@ -40,6 +42,15 @@ export interface InferenceConfig {
   maxRows: number;
   validationTimeoutMs: number;
   validationMemoryBytes: number;
+}
+
+export interface EmbeddingConfig {
+  /** Texts of one call of `embed`. */
+  maxTexts: number;
+  /** UTF-16 units of one of its texts. */
+  maxCharacters: number;
+  /** Of the vectors that are kept in memory; 0 keeps none. */
+  cacheBytes: number;
 }
 
 export interface Config {
@@ -53,6 +64,7 @@ export interface Config {
   /** Absent: the queue lives in the database. */
   redisUrl?: string;
   inference: InferenceConfig;
+  embedding: EmbeddingConfig;
   artifactMaxBytes: number;
   trainingConcurrency: number;
   /** Inputs and outputs beyond this size are not kept with a prediction. */
@@ -138,6 +150,7 @@ function toConfig(settings: Settings): Config {
     redisUrl: settings.ML_REDIS_URL,
     inference: {
       workers: settings.ML_INFERENCE_WORKERS ?? availableParallelism(),
+      providers: settings.ML_INFERENCE_PROVIDERS,
       cacheBytes: settings.ML_MODEL_CACHE_BYTES,
       queueLimit: settings.ML_INFERENCE_QUEUE_LIMIT,
       maxBatchRows: settings.ML_MAX_BATCH_ROWS,
@@ -145,6 +158,11 @@ function toConfig(settings: Settings): Config {
       maxRows: settings.ML_MAX_TENSOR_ROWS,
       validationTimeoutMs: settings.ML_VALIDATION_TIMEOUT_MS,
       validationMemoryBytes: settings.ML_VALIDATION_MEMORY_BYTES,
+    },
+    embedding: {
+      maxTexts: settings.ML_EMBED_MAX_TEXTS,
+      maxCharacters: settings.ML_EMBED_MAX_CHARACTERS,
+      cacheBytes: settings.ML_EMBEDDING_CACHE_BYTES,
     },
     artifactMaxBytes: settings.ML_ARTIFACT_MAX_BYTES,
     trainingConcurrency: settings.ML_TRAINING_CONCURRENCY,

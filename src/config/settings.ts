@@ -48,6 +48,19 @@ const url = (protocols: readonly string[]) =>
   );
 const word = (fallback: string, allowed: string) =>
   z.preprocess(blankIsAbsent, text(allowed).default(fallback));
+/** In order of preference; the last one is always there. */
+const providers = <const T extends readonly [string, ...string[]]>(values: T, fallback: T[number]) => {
+  const error = `allowed: ${values.join(", ")}, each at most once, separated by commas, and ${fallback} last`;
+  return z.preprocess(
+    blankIsAbsent,
+    z
+      .string()
+      .default(fallback)
+      .transform((value) => value.split(",").map((item) => item.trim()))
+      .refine((items) => items.at(-1) === fallback && new Set(items).size === items.length, { error })
+      .refine((items) => items.every((item) => values.includes(item)), { error }),
+  );
+};
 /** Only mentioned by name, never by value, in any message. */
 const secret = z.preprocess(blankIsAbsent, z.string().optional());
 /** The name is reserved; a value for it would otherwise be ignored in silence. */
@@ -74,11 +87,15 @@ const settingsShape = {
   ML_S3_ENDPOINT: notYet("The S3 object store"),
   ML_S3_BUCKET: notYet("The S3 object store"),
   ML_INFERENCE_WORKERS: z.preprocess(blankIsAbsent, wholeNumber(1, 256).optional()),
+  ML_INFERENCE_PROVIDERS: providers(["cuda", "cpu"], "cpu"),
   ML_MODEL_CACHE_BYTES: whole(MIB, 1024 * 1024 * MIB, 1024 * MIB),
   ML_INFERENCE_QUEUE_LIMIT: whole(1, 1_000_000, 1024),
   ML_MAX_BATCH_ROWS: whole(1, 65_536, 256),
   ML_MAX_TENSOR_ELEMENTS: whole(1, 1_000_000_000, 4_000_000),
   ML_MAX_TENSOR_ROWS: whole(1, 1_000_000_000, 100_000),
+  ML_EMBED_MAX_TEXTS: whole(1, 100_000, 256),
+  ML_EMBED_MAX_CHARACTERS: whole(1, 64 * MIB, 100_000),
+  ML_EMBEDDING_CACHE_BYTES: whole(0, 1024 * 1024 * MIB, 64 * MIB),
   ML_VALIDATION_TIMEOUT_MS: whole(100, 3_600_000, 60_000),
   ML_VALIDATION_MEMORY_BYTES: whole(256 * MIB, 1024 * 1024 * MIB, 4096 * MIB),
   ML_ARTIFACT_MAX_BYTES: whole(1024, 1024 * 1024 * MIB, 8192 * MIB),

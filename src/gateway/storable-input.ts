@@ -19,7 +19,7 @@ function assertWithin(value: unknown, path: (string | number)[]): void {
   if (typeof value === "string") return assertText(value, path);
   if (value === null || typeof value !== "object") return;
   if (path.length > DEEPEST) {
-    throw InvalidInputError.at(path.slice(0, 3).join("."), `is nested deeper than ${DEEPEST} levels`);
+    throw InvalidInputError.at(path.slice(0, 4).join("."), `is nested deeper than ${DEEPEST} levels`);
   }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
@@ -27,7 +27,10 @@ function assertWithin(value: unknown, path: (string | number)[]): void {
       if (typeof value[i] !== "number") assertWithin(value[i], [...path, i]);
     }
   } else {
-    for (const [name, inner] of Object.entries(value)) assertWithin(inner, [...path, name]);
+    for (const [name, inner] of Object.entries(value)) {
+      assertText(name, path);
+      assertWithin(inner, [...path, name]);
+    }
   }
 }
 

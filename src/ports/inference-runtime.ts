@@ -1,3 +1,4 @@
+import type { PoolingStep } from "../shared/pool-vectors.js";
 import type { ModelSignature, TensorValue } from "../shared/tensor.js";
 
 export type { ModelSignature, TensorBuffer, TensorSpec, TensorType, TensorValue } from "../shared/tensor.js";
@@ -55,6 +56,23 @@ export interface LoadedModel {
    * is cheaper than its rows.
    */
   mergesRows: boolean;
+  /** Whether a row's outputs are the same in any company; dynamic quantisation, for one, looks at the whole batch. */
+  rowsIndependent: boolean;
+}
+
+/** One padded batch of an encoder. */
+export interface EncoderRun {
+  inputs: Tensors;
+  pooling: PoolingStep;
+  /** Bulk runs never use the calling thread. */
+  priority: "interactive" | "bulk";
+}
+
+export interface EncodedBatch {
+  /** Row-major [texts, dimensions]. */
+  vectors: Float32Array;
+  /** Time of the run itself, without waiting. */
+  seconds: number;
 }
 
 export interface RuntimeStats {
@@ -62,6 +80,8 @@ export interface RuntimeStats {
   cachedBytes: number;
   /** Calls that wait for a worker. */
   queued: number;
+  /** Runs that can go on side by side. */
+  workers: number;
 }
 
 /** Runs ONNX graphs, never for longer than moments on the calling thread. */
@@ -82,6 +102,14 @@ export interface InferenceRuntime {
    * @throws {TimeoutError} when the run takes too long
    */
   run(source: ModelSource, inputs: Tensors, options?: RunOptions): Promise<Tensors>;
+
+  /**
+   * One run of an encoder, as it is: never merged with others, and pooled where it was computed, so that the
+   * vectors of tokens never leave their thread. Bulk runs wait while interactive ones do, and one more thread
+   * is held for interactive runs that find all others busy with bulk.
+   * @throws what `run` throws
+   */
+  encode(source: ModelSource, run: EncoderRun): Promise<EncodedBatch>;
 
   /** Forgets the model once the runs under way have ended. */
   unload(key: string): Promise<void>;

@@ -1,8 +1,14 @@
 import { createLogger } from "./logger.js";
 import type { Logger } from "./logger.js";
 import {
+  embeddedTexts,
+  embeddedTokens,
+  embeddingBatchTokens,
+  embeddingCacheLookups,
+  embeddingDuration,
   inferenceBatchRows,
   inferenceDuration,
+  inferenceProvider,
   modelLabel,
   operationErrors,
   requestDuration,
@@ -50,6 +56,44 @@ export function reportInference(
   const model = modelLabel(modelName);
   inferenceDuration.observe({ model, placement: run.placement }, run.seconds);
   inferenceBatchRows.observe({ model }, run.batchRows);
+}
+
+const reportedProviders = new Set<string>();
+
+/** A model was loaded; says once when it is not the preferred provider that runs it. */
+export function reportInferenceProvider(provider: string, wanted: readonly string[]): void {
+  inferenceProvider.set({ provider }, 1);
+  if (reportedProviders.has(provider)) return;
+  reportedProviders.add(provider);
+  const fields = { event: "inference.provider", provider, wanted };
+  if (provider === wanted[0]) logger.info(fields, "models are run by the preferred execution provider");
+  else {
+    const message = `the execution provider ${wanted[0]} is not available here; ${provider} runs the models`;
+    logger.warn(fields, message);
+  }
+}
+
+export function reportEmbeddingBatch(batch: { priority: string; paddedTokens: number }): void {
+  embeddingBatchTokens.observe({ priority: batch.priority }, batch.paddedTokens);
+}
+
+/** Texts of one call that had to be embedded. */
+export function reportEmbedded(
+  modelName: string,
+  { priority, texts, tokens }: { priority: string; texts: number; tokens: number },
+): void {
+  const model = modelLabel(modelName);
+  embeddedTexts.inc({ model, priority }, texts);
+  embeddedTokens.inc({ model, priority }, tokens);
+}
+
+export function reportEmbeddingCall(call: { priority: string; seconds: number }): void {
+  embeddingDuration.observe({ priority: call.priority }, call.seconds);
+}
+
+export function reportEmbeddingCache(lookups: { hits: number; misses: number }): void {
+  embeddingCacheLookups.inc({ outcome: "hit" }, lookups.hits);
+  embeddingCacheLookups.inc({ outcome: "miss" }, lookups.misses);
 }
 
 export interface HttpRequestReport {

@@ -37,6 +37,50 @@ export const inferenceBatchRows = new Histogram({
   registers,
 });
 
+export const inferenceProvider = new Gauge({
+  name: "model_inference_provider",
+  help: "1 for each execution provider that runs a model of this process.",
+  labelNames: ["provider"] as const,
+  registers,
+});
+
+export const embeddedTexts = new Counter({
+  name: "embedding_texts_total",
+  help: "Texts embedded, by model and priority; those from the cache are not among them.",
+  labelNames: ["model", "priority"] as const,
+  registers,
+});
+
+export const embeddedTokens = new Counter({
+  name: "embedding_tokens_total",
+  help: "Tokens of the texts embedded, by model and priority, padding left out.",
+  labelNames: ["model", "priority"] as const,
+  registers,
+});
+
+export const embeddingDuration = new Histogram({
+  name: "embedding_duration_seconds",
+  help: "Time from a call with texts to all of their vectors, by priority.",
+  labelNames: ["priority"] as const,
+  buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+  registers,
+});
+
+export const embeddingBatchTokens = new Histogram({
+  name: "embedding_batch_tokens",
+  help: "Tokens of one run of an encoder, padding included, by priority.",
+  labelNames: ["priority"] as const,
+  buckets: [8, 32, 128, 512, 1024, 2048, 4096, 8192, 16_384],
+  registers,
+});
+
+export const embeddingCacheLookups = new Counter({
+  name: "embedding_cache_lookups_total",
+  help: "Texts looked up among the vectors that are kept, by outcome: hit or miss.",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+
 export const modelCacheBytes = new Gauge({
   name: "model_cache_bytes",
   help: "Size of the models held in memory.",

@@ -215,7 +215,7 @@ describe("memory", () => {
     await runtime.unload(source.key).then(() => order.push("unload"));
     await run;
     expect(order).toEqual(["run", "unload"]);
-    expect(runtime.stats()).toEqual({ loadedModels: 0, cachedBytes: 0, queued: 0 });
+    expect(runtime.stats()).toEqual({ loadedModels: 0, cachedBytes: 0, queued: 0, workers: 1 });
     expect(numbersOf(await runtime.run(source, square(2)), "sum")).toEqual([2]);
   });
 

@@ -31,6 +31,7 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   jobs: [`{ jobs { totalCount } }`, READERS],
   predict: [`{ predict(input: { model: "absent", inputs: [] }) { id } }`, ANALYSTS],
   forecast: [`{ forecast(input: { curve: "absent" }) { id } }`, ANALYSTS],
+  embed: [`{ embed(input: { texts: [] }) { dimensions } }`, ANALYSTS],
   registerModel: [
     `mutation { registerModel(input: { name: "NO NAME", kind: TENSOR }) { model { id } } }`,
     ENGINEERS,

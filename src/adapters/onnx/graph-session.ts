@@ -22,6 +22,8 @@ export class UnservableGraphError extends Error {
 /** One onnxruntime session, single-threaded, in terms of the port's tensors. */
 export class GraphSession {
   private constructor(
+    /** The execution provider that was preferred among those to be had. */
+    readonly provider: string,
     private readonly session: InferenceSession,
     private readonly folder: string,
     /** As the file declares it; onnxruntime does not check the declared shapes of outputs. */
@@ -34,18 +36,12 @@ export class GraphSession {
    */
   static async load(path: string, settings: SessionSettings): Promise<GraphSession> {
     const folder = dirname(path);
-    const session = await InferenceSession.create(path, {
-      executionProviders: [...settings.providers],
-      intraOpNumThreads: 1,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      logSeverityLevel: 4,
-    }).catch((error: unknown) => {
+    const { session, provider } = await createSession(path, settings.providers).catch((error: unknown) => {
       throw new UnservableGraphError(`onnxruntime refuses the graph: ${runtimeMessage(error, folder)}`, {
         cause: error,
       });
     });
-    return new GraphSession(session, folder, {
+    return new GraphSession(provider, session, folder, {
       inputs: session.inputMetadata.map((metadata) => toSpec("input", metadata)),
       outputs: session.outputMetadata.map((metadata) => toSpec("output", metadata)),
     });
@@ -79,6 +75,27 @@ export class GraphSession {
 
   async release(): Promise<void> {
     await this.session.release();
+  }
+}
+
+/** A provider whose libraries or device are missing is passed over: a graph that only the CPU takes is still served. */
+async function createSession(
+  path: string,
+  providers: readonly string[],
+): Promise<{ session: InferenceSession; provider: string }> {
+  const [provider = "cpu", ...others] = providers;
+  try {
+    const session = await InferenceSession.create(path, {
+      executionProviders: [...providers],
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      logSeverityLevel: 4,
+    });
+    return { session, provider };
+  } catch (error) {
+    if (others.length === 0) throw error;
+    return createSession(path, others);
   }
 }
 

@@ -65,6 +65,10 @@ export function countElements(tensors: Tensors): number {
   return count;
 }
 
+export function expectedMs({ baseMs, smallestElements, perElementMs }: RunCost, elements: number): number {
+  return baseMs + Math.max(0, elements - smallestElements) * perElementMs;
+}
+
 /** The fastest of some runs: what the graph costs; the slower ones tell how busy the machine was. */
 async function fastestMs(session: GraphSession, inputs: Tensors): Promise<number | undefined> {
   try {

@@ -1,15 +1,16 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { InvalidInputError } from "../../shared/errors.js";
+import { poolVectors } from "../../shared/pool-vectors.js";
 import { GraphSession, UnservableGraphError } from "./graph-session.js";
 import type { SessionSettings } from "./graph-session.js";
 import { tryGraph } from "./graph-trial.js";
 import type {
   Measurement,
   ModelLocation,
-  RunResult,
   WorkerFailure,
   WorkerReply,
   WorkerRequest,
+  WorkerValue,
 } from "./inference-protocol.js";
 import { hasPredictableCost } from "./onnx-file.js";
 import { ownBuffers } from "./tensor-transfer.js";
@@ -39,10 +40,11 @@ async function measure(model: ModelLocation): Promise<Measurement> {
   const start = performance.now();
   const session = await sessionOf(model);
   const loadMs = performance.now() - start;
-  return { ...(await tryGraph(session)), loadMs, predictable: hasPredictableCost(model.path) };
+  const { provider } = session;
+  return { ...(await tryGraph(session)), loadMs, predictable: hasPredictableCost(model.path), provider };
 }
 
-async function answer(request: WorkerRequest): Promise<Measurement | RunResult | undefined> {
+async function answer(request: WorkerRequest): Promise<WorkerValue> {
   switch (request.kind) {
     case "measure":
       return measure(request.model);
@@ -54,6 +56,14 @@ async function answer(request: WorkerRequest): Promise<Measurement | RunResult |
       const start = performance.now();
       const outputs = await session.run(request.inputs, request.outputs);
       return { outputs, seconds: (performance.now() - start) / 1000 };
+    }
+    case "encode": {
+      const { inputs, pooling } = request;
+      const session = await sessionOf(request.model);
+      const start = performance.now();
+      const outputs = await session.run(inputs, [pooling.output]);
+      const vectors = poolVectors(outputs[pooling.output]!, pooling);
+      return { vectors, seconds: (performance.now() - start) / 1000 };
     }
     case "release":
       await sessions.get(request.key)?.release();
@@ -76,8 +86,12 @@ async function serve({ id, request }: { id: number; request: WorkerRequest }): P
   } catch (error) {
     reply = { id, ok: false, failure: describe(error) };
   }
-  const outputs = reply.ok && reply.value && "outputs" in reply.value ? reply.value.outputs : {};
-  port.postMessage(reply, ownBuffers(outputs));
+  port.postMessage(reply, reply.ok ? buffersOf(reply.value) : []);
+}
+
+function buffersOf(value: WorkerValue): ArrayBuffer[] {
+  if (value && "vectors" in value) return [value.vectors.buffer as ArrayBuffer];
+  return value && "outputs" in value ? ownBuffers(value.outputs) : [];
 }
 
 // One at a time: a release must not overtake the run before it.

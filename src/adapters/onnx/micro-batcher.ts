@@ -1,7 +1,6 @@
 import type { RunOptions, Tensors } from "../../ports/inference-runtime.js";
 import { InvalidInputError } from "../../shared/errors.js";
-import { countElements } from "./graph-trial.js";
-import type { RunCost } from "./graph-trial.js";
+import { countElements, expectedMs } from "./graph-trial.js";
 import type { RunResult } from "./inference-protocol.js";
 import type { CachedModel } from "./model-cache.js";
 import { sharedRows, splitRows, stackRows } from "./tensor-rows.js";
@@ -251,8 +250,4 @@ function mergeKey(
     for (let axis = 1; axis < shape.length; axis++) key += `,${shape[axis]}`;
   }
   return key;
-}
-
-function expectedMs({ baseMs, smallestElements, perElementMs }: RunCost, elements: number): number {
-  return baseMs + Math.max(0, elements - smallestElements) * perElementMs;
 }

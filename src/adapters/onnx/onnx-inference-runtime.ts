@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import type {
+  EncodedBatch,
+  EncoderRun,
   InferenceRuntime,
   LoadedModel,
   ModelSource,
@@ -10,6 +12,7 @@ import type {
   Validation,
 } from "../../ports/inference-runtime.js";
 import { OverloadedError, UnavailableError } from "../../shared/errors.js";
+import { EncoderRuns } from "./encoder-runs.js";
 import { GraphSession, UnservableGraphError } from "./graph-session.js";
 import type { RunCost } from "./graph-trial.js";
 import type { Measurement } from "./inference-protocol.js";
@@ -38,6 +41,8 @@ export interface OnnxInferenceSettings {
   providers?: readonly string[];
   validation: ValidationLimits;
   onRun?: (report: RunReport) => void;
+  /** Told of the provider that runs a model that has been loaded. */
+  onProvider?: (provider: string) => void;
 }
 
 /** Loading a tiny model on the calling thread may hold it for about this long, once. */
@@ -55,23 +60,27 @@ class OnnxInferenceRuntime implements InferenceRuntime {
   private readonly sessionSettings;
   private readonly inlineBelowMs: number;
   private readonly queueLimit: number;
+  private readonly workers: number;
   private readonly pool: WorkerPool;
   private readonly batcher: MicroBatcher;
+  private readonly encoders: EncoderRuns;
   private readonly cache: ModelCache;
   private readonly validator: Validator;
   private closed = false;
 
-  constructor(settings: OnnxInferenceSettings) {
+  constructor(private readonly settings: OnnxInferenceSettings) {
     this.sessionSettings = { providers: settings.providers ?? ["cpu"] };
     this.inlineBelowMs = settings.inlineBelowMs ?? 0.5;
     this.queueLimit = settings.queueLimit;
-    this.pool = new WorkerPool(settings.workers ?? availableParallelism(), this.sessionSettings);
-    this.batcher = new MicroBatcher(this.pool, {
-      maxBatch: settings.maxBatch ?? 64,
+    this.workers = settings.workers ?? availableParallelism();
+    this.pool = new WorkerPool(this.workers, this.sessionSettings);
+    const runs = {
       inlineBudgetMs: this.inlineBelowMs * inlineBatchFactor,
       runTimeoutMs: settings.runTimeoutMs ?? 30_000,
       onRun: settings.onRun ?? (() => undefined),
-    });
+    };
+    this.batcher = new MicroBatcher(this.pool, { ...runs, maxBatch: settings.maxBatch ?? 64 });
+    this.encoders = new EncoderRuns(this.pool, runs);
     this.cache = new ModelCache(
       settings.cacheBytes,
       (source) => this.load(source),
@@ -87,18 +96,23 @@ class OnnxInferenceRuntime implements InferenceRuntime {
 
   async warm(source: ModelSource): Promise<LoadedModel> {
     this.assertOpen();
-    return this.cache.use(source, async ({ signature, warmRunMs, placement, mergesRows }) => {
+    return this.cache.use(source, async (model) => {
+      const { signature, warmRunMs, placement, mergesRows, rowsIndependent } = model;
       if (placement === "worker") await this.everywhere({ kind: "load", model: source }, true);
-      return { signature, warmRunMs, placement, mergesRows };
+      return { signature, warmRunMs, placement, mergesRows, rowsIndependent };
     });
   }
 
   async run(source: ModelSource, inputs: Tensors, options: RunOptions = {}): Promise<Tensors> {
     this.assertOpen();
-    if (this.waiting >= this.queueLimit) {
-      throw new OverloadedError("Too many predictions are waiting; try again later");
-    }
+    this.assertRoom();
     return this.cache.use(source, (model) => this.batcher.run(model, inputs, options), options);
+  }
+
+  async encode(source: ModelSource, run: EncoderRun): Promise<EncodedBatch> {
+    this.assertOpen();
+    this.assertRoom();
+    return this.cache.use(source, (model) => this.encoders.run(model, run));
   }
 
   unload(key: string): Promise<void> {
@@ -110,6 +124,7 @@ class OnnxInferenceRuntime implements InferenceRuntime {
       loadedModels: this.cache.size,
       cachedBytes: this.cache.usedBytes,
       queued: this.waiting,
+      workers: this.workers,
     };
   }
 
@@ -122,7 +137,8 @@ class OnnxInferenceRuntime implements InferenceRuntime {
   /** Measures in a thread first, so that a slow model never runs on the calling one. */
   private async load(source: ModelSource): Promise<CachedModel> {
     try {
-      const { signature, cost, rowsIndependent, loadMs, predictable } = await this.measure(source);
+      const { signature, cost, rowsIndependent, loadMs, predictable, provider } = await this.measure(source);
+      this.settings.onProvider?.(provider);
       const tiny =
         predictable && loadMs < inlineLoadBelowMs && cost !== undefined && cost.baseMs < this.inlineBelowMs;
       const inline = tiny ? await GraphSession.load(source.path, this.sessionSettings) : undefined;
@@ -132,6 +148,7 @@ class OnnxInferenceRuntime implements InferenceRuntime {
         source,
         signature,
         placement,
+        rowsIndependent,
         mergesRows: rowsIndependent && gainsFromBatches(cost),
         warmRunMs: cost?.baseMs ?? null,
         cost,
@@ -167,7 +184,12 @@ class OnnxInferenceRuntime implements InferenceRuntime {
   }
 
   private get waiting(): number {
-    return this.cache.waiting + this.batcher.waiting;
+    return this.cache.waiting + this.batcher.waiting + this.encoders.waiting;
+  }
+
+  private assertRoom(): void {
+    if (this.waiting < this.queueLimit) return;
+    throw new OverloadedError("Too many calls are waiting for a model; try again later");
   }
 
   private assertOpen(): void {

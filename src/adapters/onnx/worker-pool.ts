@@ -4,11 +4,11 @@ import { InvalidInputError, TimeoutError, UnavailableError } from "../../shared/
 import { UnservableGraphError } from "./graph-session.js";
 import type { SessionSettings } from "./graph-session.js";
 import type {
-  Measurement,
-  RunResult,
+  ModelLocation,
   WorkerFailure,
   WorkerReply,
   WorkerRequest,
+  WorkerValue,
 } from "./inference-protocol.js";
 
 /** Work for whichever thread is free first. */
@@ -17,7 +17,7 @@ export interface PoolTask {
   timeoutMs: number;
   /** Called when a thread takes the task; from then on it cannot be withdrawn. */
   start(): { request: WorkerRequest; transfer: ArrayBuffer[] };
-  resolve(value: Measurement | RunResult | undefined): void;
+  resolve(value: WorkerValue): void;
   reject(error: Error): void;
 }
 
@@ -32,11 +32,14 @@ interface Assignment {
  */
 export class WorkerPool {
   private readonly slots: WorkerSlot[];
+  private readonly express: ExpressSlot;
   private readonly waiting = { interactive: new Set<PoolTask>(), bulk: new Set<PoolTask>() };
   private closed = false;
 
   constructor(size: number, settings: SessionSettings) {
-    this.slots = Array.from({ length: size }, () => new WorkerSlot(settings, () => this.dispatch()));
+    const dispatch = () => this.dispatch();
+    this.slots = Array.from({ length: size }, () => new WorkerSlot(settings, dispatch));
+    this.express = new ExpressSlot(settings, dispatch);
   }
 
   submit(task: PoolTask): void {
@@ -56,7 +59,8 @@ export class WorkerPool {
   /** Has every running thread, or every thread when `start` is set, do the same. */
   async broadcast(request: WorkerRequest, options: { start: boolean; timeoutMs: number }): Promise<void> {
     if (this.closed) throw shuttingDown();
-    const slots = this.slots.filter((slot) => options.start || slot.running);
+    const slots: WorkerSlot[] = this.slots.filter((slot) => options.start || slot.running);
+    if (this.express.running) slots.push(this.express);
     await Promise.all(slots.map((slot) => slot.ask(request, options.timeoutMs)));
   }
 
@@ -67,7 +71,7 @@ export class WorkerPool {
       for (const task of queue) task.reject(shuttingDown());
       queue.clear();
     }
-    await Promise.all(this.slots.map((slot) => slot.close(graceMs)));
+    await Promise.all([...this.slots, this.express].map((slot) => slot.close(graceMs)));
   }
 
   private dispatch(): void {
@@ -77,9 +81,17 @@ export class WorkerPool {
       if (!task) return;
       this.withdraw(task);
       slot.assign(task);
+      if (slot.bulkModel) this.express.prepare(slot.bulkModel);
     }
+    if (this.express.busy || !this.slots.some((slot) => slot.bulkModel)) return;
+    const task = first(this.waiting.interactive);
+    if (!task) return;
+    this.withdraw(task);
+    this.express.assign(task);
   }
 }
+
+const prepareTimeoutMs = 120_000;
 
 function first<T>(set: Set<T>): T | undefined {
   for (const item of set) return item;
@@ -96,6 +108,8 @@ class WorkerSlot {
   private readonly assignments = new Map<number, Assignment>();
   private lastId = 0;
   private drained: (() => void) | undefined;
+  /** The model of the bulk task that it is busy with. */
+  bulkModel: ModelLocation | undefined;
 
   constructor(
     private readonly settings: SessionSettings,
@@ -113,6 +127,7 @@ class WorkerSlot {
   assign(task: PoolTask): void {
     try {
       const { request, transfer } = task.start();
+      this.bulkModel = task.priority === "bulk" && "model" in request ? request.model : undefined;
       this.post(request, transfer, task, task.timeoutMs);
     } catch (error) {
       task.reject(error as Error);
@@ -180,6 +195,7 @@ class WorkerSlot {
     if (reply.ok) assignment.task.resolve(reply.value);
     else assignment.task.reject(toError(reply.failure));
     if (this.busy) return;
+    this.bulkModel = undefined;
     this.drained?.();
     this.onFree();
   }
@@ -202,7 +218,29 @@ class WorkerSlot {
       task.reject(reason);
     }
     this.assignments.clear();
+    this.bulkModel = undefined;
     this.drained?.();
+  }
+}
+
+/**
+ * One thread beyond the others, for interactive tasks that find them busy with bulk work: a run cannot be
+ * interrupted, but the processor can be shared. It is started by the first bulk task, with that task's model.
+ */
+class ExpressSlot extends WorkerSlot {
+  private readonly prepared = new Set<string>();
+
+  prepare(model: ModelLocation): void {
+    if (this.running && this.prepared.has(model.key)) return;
+    if (!this.running) this.prepared.clear();
+    this.prepared.add(model.key);
+    // A model that does not load tells its own callers.
+    this.ask({ kind: "load", model }, prepareTimeoutMs).catch(() => undefined);
+  }
+
+  override ask(request: WorkerRequest, timeoutMs: number): Promise<void> {
+    if (request.kind === "release") this.prepared.delete(request.key);
+    return super.ask(request, timeoutMs);
   }
 }
 

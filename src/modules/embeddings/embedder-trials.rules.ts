@@ -1,6 +1,7 @@
 import type { Trial, TrialOutcome } from "../../ports/inference-runtime.js";
 import type { EmbedderOptions, EmbedderRequest } from "../../shared/embedder-options.js";
-import { UnfitEncoderError, encoderInputs } from "./encoder-signature.rules.js";
+import { encoderInputs } from "./encoder-inputs.rules.js";
+import { UnfitEncoderError } from "./encoder-signature.rules.js";
 import type { Encoder } from "./encoder-signature.rules.js";
 
 /** What the tokenizer of a version says of itself. */
@@ -43,7 +44,7 @@ export function planTrials(
     what,
     texts: texts.length,
     tokens: Math.max(...texts.map(({ length }) => length)),
-    inputs: encoderInputs(encoder.inputs, texts),
+    inputs: encoderInputs(encoder.inputs, texts, 0),
     outputs: [encoder.output.name],
   });
   const short = [sampleIds[0]!, sampleIds.at(-1)!];

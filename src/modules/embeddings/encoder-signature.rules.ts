@@ -1,6 +1,5 @@
 import type { Pooling } from "../../shared/embedder-options.js";
-import { numericBuffer } from "../../shared/tensor.js";
-import type { ModelSignature, TensorSpec, TensorValue } from "../../shared/tensor.js";
+import type { ModelSignature, TensorSpec } from "../../shared/tensor.js";
 
 /** What an encoder may be fed; `position_ids` count from 0, `token_type_ids` are all 0. */
 export type EncoderInputName = "input_ids" | "attention_mask" | "token_type_ids" | "position_ids";
@@ -51,38 +50,6 @@ export function describeEncoder(
   const settled = pooling ?? (outputOfRank(signature.outputs, 3) ? "MEAN" : "NONE");
   const masked = inputs.some(({ name }) => name === "attention_mask");
   return { inputs, masked, output: findOutput(signature.outputs, settled), pooling: settled };
-}
-
-/**
- * The inputs for some texts, each tensor [texts, tokens of the longest].
- * @param texts ids of their tokens, special ones included
- * @param padding id that fills the shorter texts, behind the mask
- */
-export function encoderInputs(
-  inputs: readonly EncoderInput[],
-  texts: readonly (readonly number[])[],
-  padding = 0,
-): Record<string, TensorValue> {
-  const width = Math.max(...texts.map(({ length }) => length));
-  const valueOf = {
-    input_ids: (ids: readonly number[], at: number) => ids[at] ?? padding,
-    attention_mask: (ids: readonly number[], at: number) => (at < ids.length ? 1 : 0),
-    token_type_ids: () => 0,
-    position_ids: (_ids: readonly number[], at: number) => at,
-  };
-  const tensors: Record<string, TensorValue> = {};
-  for (const { name, type } of inputs) {
-    const data = numericBuffer(type, texts.length * width);
-    const value = valueOf[name];
-    texts.forEach((ids, row) => {
-      for (let at = 0; at < width; at++) {
-        if (data instanceof BigInt64Array) data[row * width + at] = BigInt(value(ids, at));
-        else (data as Int32Array)[row * width + at] = value(ids, at);
-      }
-    });
-    tensors[name] = { type, shape: [texts.length, width], data };
-  }
-  return tensors;
 }
 
 function toInput(spec: TensorSpec): EncoderInput {

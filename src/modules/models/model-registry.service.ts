@@ -307,6 +307,10 @@ export class ModelRegistryService {
     return this.models().list(kind, page);
   }
 
+  namesInProduction(kind: ModelKind): Promise<string[]> {
+    return this.models().namesInProduction(kind);
+  }
+
   listVersions(model: ModelRow, stage: Stage | undefined, page: PageRequest): Promise<Page<ModelVersionRow>> {
     return this.versions().list(model.id, stage, page);
   }

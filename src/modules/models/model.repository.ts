@@ -49,6 +49,17 @@ export class ModelRepository {
     return rows[0]!.last_number;
   }
 
+  /** Names of the models of a kind that have a version in production. */
+  async namesInProduction(kind: ModelKind): Promise<string[]> {
+    const rows = await this.tx.query<{ name: string }[]>(
+      `SELECT name FROM models
+       WHERE kind = $1 AND EXISTS (SELECT FROM model_versions WHERE model_id = models.id AND stage = 'PRODUCTION')
+       ORDER BY name`,
+      [kind],
+    );
+    return rows.map(({ name }) => name);
+  }
+
   async list(kind: ModelKind | undefined, page: PageRequest): Promise<Page<ModelRow>> {
     const query = this.tx.createQueryBuilder(ModelRow, "model");
     if (kind !== undefined) query.where("model.kind = :kind", { kind });
