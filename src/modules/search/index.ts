@@ -1,40 +1,77 @@
 import type { Database } from "../../ports/database.js";
+import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
+import type { EmbeddingsModule } from "../embeddings/index.js";
 import type { ModelsModule } from "../models/index.js";
+import type { OperationsModule } from "../operations/index.js";
 import { CollectionRow } from "./collection.entity.js";
+import { CollectionEmbedderResolver } from "./collection-embedder.resolver.js";
 import { CollectionResolver } from "./collection.resolver.js";
 import { CollectionService } from "./collection.service.js";
 import { CollectionType } from "./collection.types.js";
+import { DiscardedIndexService } from "./discarded-index.service.js";
 import { DocumentRow } from "./document.entity.js";
 import { CollectionDocumentsResolver, DocumentResolver } from "./document.resolver.js";
 import { DocumentService } from "./document.service.js";
 import { DocumentType } from "./document.types.js";
+import { DocumentEmbedder } from "./document-embedder.service.js";
+import { HnswIndexService } from "./hnsw-index.service.js";
+import { IndexBuilder } from "./index-builder.service.js";
+import { embedDocumentsJob } from "./ingest.jobs.js";
+import { IngestService } from "./ingest.service.js";
+import { reindexCollectionJob } from "./reindex.jobs.js";
+import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { ServingIndexService } from "./serving-index.service.js";
 
 export const searchEntities = [CollectionRow, DocumentRow, SearchIndexRow];
 
 export interface SearchModule {
   collections: CollectionService;
   documents: DocumentService;
+  ingestion: IngestService;
+  embedder: DocumentEmbedder;
+  indexBuilder: IndexBuilder;
+  discardedIndexes: DiscardedIndexService;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
 
 export interface SearchModuleOptions {
   database: Database;
+  operations: OperationsModule;
   models: ModelsModule;
+  embeddings: EmbeddingsModule;
+  logger: Logger;
 }
 
-export function createSearchModule({ database, models }: SearchModuleOptions): SearchModule {
-  const collections = new CollectionService(database, models.registry);
+export function createSearchModule(options: SearchModuleOptions): SearchModule {
+  const { database, operations, models, embeddings, logger } = options;
+  const { jobs } = operations;
+  const discardedIndexes = new DiscardedIndexService(database, logger);
+  const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
+  const collections = new CollectionService(database, models.registry, reindexing);
+  const serving = new ServingIndexService(database, models.served);
   const documents = new DocumentService(database);
+  const ingestion = new IngestService(database, collections, jobs);
+  const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
+  const hnsw = new HnswIndexService(database, logger);
+  const indexBuilder = new IndexBuilder(database, jobs, embedder, hnsw, discardedIndexes);
+  jobs.register(embedDocumentsJob);
+  jobs.register(reindexCollectionJob, reindexing.jobHooks());
+  models.lifecycle.onProductionChange(reindexing.productionHandler);
   return {
     collections,
     documents,
+    ingestion,
+    embedder,
+    indexBuilder,
+    discardedIndexes,
     resolvers: [
       new CollectionResolver(collections, models.registry),
+      new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
       new CollectionDocumentsResolver(documents),
-      new DocumentResolver(collections),
+      new DocumentResolver(collections, ingestion),
     ],
     nodeSources: [
       {
@@ -58,3 +95,6 @@ export function createSearchModule({ database, models }: SearchModuleOptions): S
 }
 
 export { CollectionService } from "./collection.service.js";
+export { embedDocumentsJob } from "./ingest.jobs.js";
+export { IngestService } from "./ingest.service.js";
+export { reindexCollectionJob } from "./reindex.jobs.js";
