@@ -5,17 +5,24 @@ import type { EmbeddingsModule } from "../embeddings/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import { CollectionRow } from "./collection.entity.js";
+import { CollectionEmbedderResolver } from "./collection-embedder.resolver.js";
 import { CollectionResolver } from "./collection.resolver.js";
 import { CollectionService } from "./collection.service.js";
 import { CollectionType } from "./collection.types.js";
+import { DiscardedIndexService } from "./discarded-index.service.js";
 import { DocumentRow } from "./document.entity.js";
 import { CollectionDocumentsResolver, DocumentResolver } from "./document.resolver.js";
 import { DocumentService } from "./document.service.js";
 import { DocumentType } from "./document.types.js";
 import { DocumentEmbedder } from "./document-embedder.service.js";
+import { HnswIndexService } from "./hnsw-index.service.js";
+import { IndexBuilder } from "./index-builder.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
+import { reindexCollectionJob } from "./reindex.jobs.js";
+import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { ServingIndexService } from "./serving-index.service.js";
 
 export const searchEntities = [CollectionRow, DocumentRow, SearchIndexRow];
 
@@ -24,6 +31,8 @@ export interface SearchModule {
   documents: DocumentService;
   ingestion: IngestService;
   embedder: DocumentEmbedder;
+  indexBuilder: IndexBuilder;
+  discardedIndexes: DiscardedIndexService;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -38,24 +47,29 @@ export interface SearchModuleOptions {
 
 export function createSearchModule(options: SearchModuleOptions): SearchModule {
   const { database, operations, models, embeddings, logger } = options;
-  const collections = new CollectionService(database, models.registry);
+  const { jobs } = operations;
+  const discardedIndexes = new DiscardedIndexService(database, logger);
+  const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
+  const collections = new CollectionService(database, models.registry, reindexing);
+  const serving = new ServingIndexService(database, models.served);
   const documents = new DocumentService(database);
-  const ingestion = new IngestService(database, collections, operations.jobs);
-  const embedder = new DocumentEmbedder(
-    database,
-    operations.jobs,
-    models.served,
-    embeddings.embeddings,
-    logger,
-  );
-  operations.jobs.register(embedDocumentsJob);
+  const ingestion = new IngestService(database, collections, jobs);
+  const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
+  const hnsw = new HnswIndexService(database, logger);
+  const indexBuilder = new IndexBuilder(database, jobs, embedder, hnsw, discardedIndexes);
+  jobs.register(embedDocumentsJob);
+  jobs.register(reindexCollectionJob, reindexing.jobHooks());
+  models.lifecycle.onProductionChange(reindexing.productionHandler);
   return {
     collections,
     documents,
     ingestion,
     embedder,
+    indexBuilder,
+    discardedIndexes,
     resolvers: [
       new CollectionResolver(collections, models.registry),
+      new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
       new CollectionDocumentsResolver(documents),
       new DocumentResolver(collections, ingestion),
     ],
@@ -83,3 +97,4 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
 export { CollectionService } from "./collection.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";
 export { IngestService } from "./ingest.service.js";
+export { reindexCollectionJob } from "./reindex.jobs.js";
