@@ -14,6 +14,10 @@ export interface GraphOperations {
     { model: string; number: number },
     { model: { version: ModelVersion | null } | null }
   >;
+  "embedder-versions": Operation<
+    { name: string; first: number; after?: string },
+    { model: { kind: ModelKind; versions: Connection<EmbedderVersion> } | null }
+  >;
   "register-model": Operation<
     { input: { name: string; kind: string; description?: string } },
     { registerModel: { model: { name: string; kind: string } } }
@@ -118,6 +122,22 @@ export interface VersionState {
   status: "PENDING" | "READY" | "REJECTED";
 }
 
+export type ModelKind = "TENSOR" | "CURVE_FORECASTER" | "TEXT_EMBEDDER";
+export type Pooling = "MEAN" | "CLS" | "LAST" | "NONE";
+
+export interface EmbedderInput {
+  pooling: Pooling;
+  normalize?: boolean;
+  queryPrefix?: string;
+  passagePrefix?: string;
+  maxTokens?: number;
+  dimensions?: number;
+}
+
+export interface EmbedderVersion extends VersionState {
+  parameters: { name: string; value: string }[];
+}
+
 export interface VersionSummary extends VersionState {
   rejection: string | null;
   createdAt: string;
@@ -129,6 +149,8 @@ export interface ModelVersion extends VersionState {
   rejection: string | null;
   artifact: { sha256: string; bytes: number | string } | null;
   signature: { inputs: TensorSpec[]; outputs: TensorSpec[] } | null;
+  /** TEXT_EMBEDDER, READY: what was settled. */
+  embedder: Required<EmbedderInput> | null;
 }
 
 export interface TensorSpec {
@@ -144,6 +166,8 @@ export interface NewVersion {
   metrics: { name: string; value: number }[];
   parameters: { name: string; value: string }[];
   files: { name: string; sha256: string; bytes: number }[];
+  embedder?: EmbedderInput;
+  idempotencyKey?: string;
 }
 
 export interface Upload {

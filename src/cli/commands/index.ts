@@ -3,6 +3,7 @@ import { cancel } from "./cancel.command.js";
 import { demo } from "./demo.command.js";
 import { forecast } from "./forecast.command.js";
 import { importCurve } from "./import-curve.command.js";
+import { importEmbedder } from "./import-embedder.command.js";
 import { jobs } from "./jobs.command.js";
 import { models } from "./models.command.js";
 import { predict } from "./predict.command.js";
@@ -20,6 +21,7 @@ export const commands: CliCommand[] = [
   forecast,
   predict,
   register,
+  importEmbedder,
   importCurve,
   models,
   runs,
