@@ -1,5 +1,5 @@
 import { validateModelVersionJob } from "../src/modules/models/index.js";
-import { embedDocumentsJob } from "../src/modules/search/index.js";
+import { embedDocumentsJob, trainEmbedderJob } from "../src/modules/search/index.js";
 import { trainForecasterJob } from "../src/modules/training/index.js";
 
 /** Every job of the platform, by its name. */
@@ -7,6 +7,7 @@ export const jobCatalogue = {
   "validate-model-version": validateModelVersionJob,
   "train-forecaster": trainForecasterJob,
   "embed-documents": embedDocumentsJob,
+  "train-embedder": trainEmbedderJob,
 };
 
 export type JobCatalogue = typeof jobCatalogue;

@@ -15,5 +15,6 @@ export function jobHandlers({ models, training, search }: App): { [N in JobName]
     "embed-documents": async (_, run) => ({
       ...(await search.embedder.embedPending(run, { jobId: run.id })),
     }),
+    "train-embedder": ({ run: trainingRun }, run) => search.embedderTraining.execute(trainingRun, run),
   };
 }

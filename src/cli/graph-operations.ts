@@ -65,6 +65,10 @@ export interface GraphOperations {
     { input: StartTrainingInput },
     { startTraining: { run: { id: string; status: RunStatus }; cursor: string } }
   >;
+  "train-embedder": Operation<
+    { input: TrainEmbedderInput },
+    { trainEmbedder: { run: { id: string; status: RunStatus }; cursor: string } }
+  >;
   "cancel-training": Operation<
     { input: { run: string } },
     { cancelTraining: { run: { id: string; status: RunStatus } } }
@@ -243,6 +247,13 @@ export interface StartTrainingInput {
   seed?: number;
 }
 
+export interface TrainEmbedderInput {
+  model: string;
+  collection: string;
+  dimensions?: number;
+  seed?: number;
+}
+
 export interface TrainingRunSummary {
   id: string;
   status: RunStatus;
@@ -250,6 +261,7 @@ export interface TrainingRunSummary {
   error: string | null;
   model: { name: string };
   curve: { name: string } | null;
+  collection: { name: string } | null;
   version: { number: number } | null;
   createdBy: string;
   createdAt: string;

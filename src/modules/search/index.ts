@@ -4,6 +4,7 @@ import type { NodeSource } from "../graph/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
+import type { TrainingModule } from "../training/index.js";
 import { CollectionRow } from "./collection.entity.js";
 import { CollectionResolver } from "./collection.resolver.js";
 import { CollectionService } from "./collection.service.js";
@@ -13,6 +14,9 @@ import { CollectionDocumentsResolver, DocumentResolver } from "./document.resolv
 import { DocumentService } from "./document.service.js";
 import { DocumentType } from "./document.types.js";
 import { DocumentEmbedder } from "./document-embedder.service.js";
+import { trainEmbedderJob } from "./embedder-training.jobs.js";
+import { EmbedderTrainingResolver } from "./embedder-training.resolver.js";
+import { EmbedderTrainingService } from "./embedder-training.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
@@ -24,6 +28,7 @@ export interface SearchModule {
   documents: DocumentService;
   ingestion: IngestService;
   embedder: DocumentEmbedder;
+  embedderTraining: EmbedderTrainingService;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -33,11 +38,12 @@ export interface SearchModuleOptions {
   operations: OperationsModule;
   models: ModelsModule;
   embeddings: EmbeddingsModule;
+  training: TrainingModule;
   logger: Logger;
 }
 
 export function createSearchModule(options: SearchModuleOptions): SearchModule {
-  const { database, operations, models, embeddings, logger } = options;
+  const { database, operations, models, embeddings, training, logger } = options;
   const collections = new CollectionService(database, models.registry);
   const documents = new DocumentService(database);
   const ingestion = new IngestService(database, collections, operations.jobs);
@@ -48,16 +54,20 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     embeddings.embeddings,
     logger,
   );
+  const embedderTraining = new EmbedderTrainingService(database, collections, training.runs);
   operations.jobs.register(embedDocumentsJob);
+  training.runs.register(trainEmbedderJob);
   return {
     collections,
     documents,
     ingestion,
     embedder,
+    embedderTraining,
     resolvers: [
       new CollectionResolver(collections, models.registry),
       new CollectionDocumentsResolver(documents),
       new DocumentResolver(collections, ingestion),
+      new EmbedderTrainingResolver(embedderTraining, collections),
     ],
     nodeSources: [
       {
@@ -81,5 +91,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
 }
 
 export { CollectionService } from "./collection.service.js";
+export { trainEmbedderJob } from "./embedder-training.jobs.js";
+export { EmbedderTrainingService } from "./embedder-training.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";
 export { IngestService } from "./ingest.service.js";
