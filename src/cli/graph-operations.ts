@@ -1,5 +1,7 @@
+import type { CollectionOperations } from "./collection-operations.js";
+
 /** Variables and answers of the documents in `schema/operations`, by file name. */
-export interface GraphOperations {
+export interface GraphOperations extends CollectionOperations {
   model: Operation<{ name: string }, { model: ModelStages | null }>;
   models: Operation<
     { first: number; kind?: string },
@@ -92,7 +94,7 @@ export type OperationName = keyof GraphOperations;
 export type Variables<N extends OperationName> = GraphOperations[N]["variables"];
 export type Answer<N extends OperationName> = GraphOperations[N]["answer"];
 
-interface Operation<V, A> {
+export interface Operation<V, A> {
   variables: V;
   answer: A;
 }
