@@ -1,6 +1,6 @@
 import type { Database } from "../../ports/database.js";
 import { InvalidInputError, PreconditionFailedError } from "../../shared/errors.js";
-import { trainEmbedderInThread } from "../embeddings/index.js";
+import { TRAINED_DIMENSIONS, trainEmbedderInThread } from "../embeddings/index.js";
 import type { Caller } from "../identity/index.js";
 import { assertModelName } from "../models/index.js";
 import type { JobRun } from "../operations/index.js";
@@ -25,8 +25,6 @@ interface EmbedderSpec {
   language: string;
 }
 
-const FEWEST_DIMENSIONS = 8;
-const MOST_DIMENSIONS = 1024;
 /** Fewer tell nothing about which words go together. */
 const FEWEST_DOCUMENTS = 10;
 const FEWEST_WORDS = 200;
@@ -44,11 +42,9 @@ export class EmbedderTrainingService {
     const { model, idempotencyKey } = request;
     const { dimensions, seed } = { dimensions: request.dimensions ?? 256, seed: request.seed ?? 254 };
     assertModelName(model, "input.model");
-    if (dimensions < FEWEST_DIMENSIONS || dimensions > MOST_DIMENSIONS) {
-      throw InvalidInputError.at(
-        "input.dimensions",
-        `must be from ${FEWEST_DIMENSIONS} to ${MOST_DIMENSIONS}`,
-      );
+    const { fewest, most } = TRAINED_DIMENSIONS;
+    if (dimensions < fewest || dimensions > most) {
+      throw InvalidInputError.at("input.dimensions", `must be from ${fewest} to ${most}`);
     }
     const collection = await this.collections.require(request.collection);
     assertEnoughText(collection);
