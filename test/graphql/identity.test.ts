@@ -74,6 +74,14 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
     `mutation { deleteDocuments(input: { collection: "absent", keys: [] }) { deleted } }`,
     ENGINEERS,
   ],
+  setCollectionEmbedder: [
+    `mutation { setCollectionEmbedder(input: { collection: "absent", embedder: "absent" }) { collection { id } } }`,
+    ENGINEERS,
+  ],
+  reindexCollection: [
+    `mutation { reindexCollection(input: { collection: "absent" }) { cursor } }`,
+    PROMOTERS,
+  ],
   retryJob: [`mutation { retryJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   cancelJob: [`mutation { cancelJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   trainingEvents: [`subscription { trainingEvents(after: "no cursor") { cursor } }`, READERS],
