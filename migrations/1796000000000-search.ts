@@ -83,7 +83,9 @@ const INDEXES = `
     dimensions integer NOT NULL,
     state text NOT NULL,
     job_id uuid,
+    filled_to bigint,
     recall double precision,
+    ef_search integer,
     created_at timestamptz(3) NOT NULL DEFAULT now(),
     served_at timestamptz(3),
     retired_at timestamptz(3)

@@ -165,6 +165,7 @@ function createModules(
   const samples = new SampleLoader({
     curves: curves.curves,
     training: training.training,
+    runs: training.runs,
     registry: models.registry,
     lifecycle: models.lifecycle,
     logger,

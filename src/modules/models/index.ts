@@ -102,6 +102,7 @@ export { validateModelVersionJob } from "./model.jobs.js";
 export { assertModelName } from "./model-input.rules.js";
 export { ModelLifecycleService } from "./model-lifecycle.service.js";
 export { ModelRegistryService } from "./model-registry.service.js";
+export type { TrainedArtifact } from "./model-registry.service.js";
 export { ModelType, ModelVersionType, TensorTypeEnum } from "./model.types.js";
 export { ModelVersionRow } from "./model-version.entity.js";
 export { modelLoader, versionLoader } from "./model-version.resolver.js";

@@ -5,7 +5,7 @@ import type { Logger } from "../../telemetry/logger.js";
 import type { CurveService } from "../curves/index.js";
 import type { Caller } from "../identity/index.js";
 import type { ModelLifecycleService, ModelRegistryService } from "../models/index.js";
-import type { TrainingService } from "../training/index.js";
+import type { TrainingRuns, TrainingService } from "../training/index.js";
 
 export const SAMPLE_CURVE = "ust-par-yield";
 export const SAMPLE_MODEL = "curve_forecaster";
@@ -18,6 +18,7 @@ const POLL_MS = 250;
 export interface SampleLoaderNeeds {
   curves: CurveService;
   training: TrainingService;
+  runs: TrainingRuns;
   registry: ModelRegistryService;
   lifecycle: ModelLifecycleService;
   logger: Logger;
@@ -75,7 +76,7 @@ export class SampleLoader {
     } as const;
     const { run } = await this.needs.training.start(request, SAMPLES);
     for (;;) {
-      const now = await this.needs.training.find(run.id);
+      const now = await this.needs.runs.find(run.id);
       if (now?.status === "SUCCEEDED") return this.promoteFirst();
       if (now?.finishedAt) throw new Error(`the first training ended ${now.status}: ${now.error ?? ""}`);
       await delay(POLL_MS, undefined, { signal });

@@ -5,9 +5,10 @@ import { CollectionRow } from "./collection.entity.js";
 
 /**
  * BUILDING: a shadow that its reindex job fills; SERVING: answers searches; KEPT: served before, still
- * embedded into for an instant way back. All of them get every document that comes in.
+ * embedded into for an instant way back. All of these get every document that comes in. DISCARDED: its table is
+ * dropped as soon as nobody reads it any more.
  */
-export type SearchIndexState = "BUILDING" | "SERVING" | "KEPT";
+export type SearchIndexState = "BUILDING" | "SERVING" | "KEPT" | "DISCARDED";
 
 /** The vectors of one collection by one embedder version; they lie in `vectors.passages_<id>`. */
 @Entity("search_indexes")
@@ -36,9 +37,17 @@ export class SearchIndexRow {
   @Column({ name: "job_id", type: "uuid", nullable: true })
   jobId!: string | null;
 
+  /** BUILDING: documents up to this id have been noted as pending; null: all have. */
+  @Column({ name: "filled_to", type: "bigint", nullable: true })
+  filledTo!: string | null;
+
   /** Share of the ten nearest by exact search that the index finds, as probed before it served. */
   @Column({ type: "double precision", nullable: true })
   recall!: number | null;
+
+  /** hnsw.ef_search at which that recall was reached: searches use no less. Null: searched row by row. */
+  @Column({ name: "ef_search", type: "integer", nullable: true })
+  efSearch!: number | null;
 
   @Column({ name: "created_at", type: "timestamptz", precision: 3, default: () => "now()" })
   createdAt!: Date;

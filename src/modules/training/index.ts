@@ -8,10 +8,12 @@ import { TrainingResolver, VersionTrainingResolver } from "./training.resolver.j
 import { TrainingService } from "./training.service.js";
 import { TrainingRunType } from "./training.types.js";
 import { TrainingRunRow } from "./training-run.entity.js";
+import { TrainingRuns } from "./training-runs.js";
 
 export const trainingEntities = [TrainingRunRow];
 
 export interface TrainingModule {
+  runs: TrainingRuns;
   training: TrainingService;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -23,20 +25,22 @@ export function createTrainingModule(
   models: ModelsModule,
   curves: CurvesModule,
 ): TrainingModule {
-  const training = new TrainingService(database, curves.curves, models.registry, operations.jobs);
-  operations.jobs.register(trainForecasterJob, training.jobHooks());
+  const runs = new TrainingRuns(database, models.registry, operations.jobs);
+  runs.register(trainForecasterJob);
+  const training = new TrainingService(runs, curves.curves);
   return {
+    runs,
     training,
     resolvers: [
-      new TrainingResolver(training, models.registry, curves.curves),
-      new VersionTrainingResolver(training),
+      new TrainingResolver(training, runs, models.registry, curves.curves),
+      new VersionTrainingResolver(runs),
     ],
     nodeSources: [
       {
         type: "TrainingRun",
         permission: "training:read",
         find: async (id) => {
-          const row = await training.find(id);
+          const row = await runs.find(id);
           return row ? new TrainingRunType(row) : undefined;
         },
       },
@@ -45,4 +49,8 @@ export function createTrainingModule(
 }
 
 export { trainForecasterJob } from "./training.jobs.js";
+export type { OnProgress } from "./training-attempt.js";
+export { TrainingRuns } from "./training-runs.js";
+export type { StartedRun } from "./training-runs.js";
+export { TrainingRunPayload, TrainingRunType } from "./training.types.js";
 export { TrainingService } from "./training.service.js";

@@ -2,7 +2,7 @@ import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from "typ
 import type { Relation } from "typeorm";
 import { CurveRow } from "../curves/index.js";
 import { ModelRow } from "../models/index.js";
-import type { Backtest, TrainingSpec } from "./forecasting/forecaster.types.js";
+import type { Backtest } from "./forecasting/forecaster.types.js";
 
 export type RunStatus = "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 
@@ -30,8 +30,9 @@ export class TrainingRunRow {
   @Column({ type: "text", default: "QUEUED" })
   status!: RunStatus;
 
+  /** What the job needs to know; its shape is the kind of training's own. */
   @Column({ type: "jsonb" })
-  spec!: TrainingSpec;
+  spec!: object;
 
   @Column({ name: "data_sha256", type: "text", nullable: true })
   dataSha256!: string | null;

@@ -7,7 +7,7 @@ import { TrainingRunRow } from "./training-run.entity.js";
 
 type NewRun = Pick<
   TrainingRunRow,
-  "id" | "modelId" | "curveId" | "jobId" | "spec" | "parameters" | "createdBy"
+  "id" | "modelId" | "curveId" | "collectionId" | "jobId" | "spec" | "parameters" | "createdBy"
 >;
 
 /** Training runs, each change with its event. */

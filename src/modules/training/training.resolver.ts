@@ -29,7 +29,6 @@ import {
 import { toEventCursor } from "../operations/index.js";
 import type { StoredEvent } from "../operations/index.js";
 import { TrainingService } from "./training.service.js";
-import type { StartedRun } from "./training.service.js";
 import {
   CancelTrainingInput,
   StartTrainingInput,
@@ -39,6 +38,8 @@ import {
   TrainingRunType,
 } from "./training.types.js";
 import type { RunStatus, TrainingRunRow } from "./training-run.entity.js";
+import { TrainingRuns } from "./training-runs.js";
+import type { StartedRun } from "./training-runs.js";
 
 @ArgsType()
 class TrainingRunsArgs extends PageArgs {
@@ -62,6 +63,7 @@ class TrainingEventArgs {
 export class TrainingResolver {
   constructor(
     private readonly training: TrainingService,
+    private readonly runs: TrainingRuns,
     private readonly registry: ModelRegistryService,
     private readonly curveService: CurveService,
   ) {}
@@ -70,14 +72,14 @@ export class TrainingResolver {
   @Query(() => TrainingRunType, { nullable: true })
   async trainingRun(@Arg("id", () => ID) id: string): Promise<TrainingRunType | null> {
     const node = parseNodeId(id);
-    const row = node?.type === "TrainingRun" ? await this.training.find(node.id) : null;
+    const row = node?.type === "TrainingRun" ? await this.runs.find(node.id) : null;
     return row && new TrainingRunType(row);
   }
 
   @Authorized("training:read")
   @Query(() => TrainingRunConnection, { description: "Newest first." })
   async trainingRuns(@Args() args: TrainingRunsArgs): Promise<Connection<TrainingRunType>> {
-    const page = await this.training.list(args.model ?? undefined, toPageRequest(args, ["instant", "uuid"]));
+    const page = await this.runs.list(args.model ?? undefined, toPageRequest(args, ["instant", "uuid"]));
     return toConnection(page, (row) => new TrainingRunType(row));
   }
 
@@ -113,7 +115,7 @@ export class TrainingResolver {
   @Authorized("training:cancel")
   @Mutation(() => TrainingRunPayload, { nullable: true })
   async cancelTraining(@Arg("input") { run }: CancelTrainingInput): Promise<TrainingRunPayload> {
-    return toPayload(await this.training.cancel(requireNodeOfType(run, "TrainingRun", "input.run")));
+    return toPayload(await this.runs.cancel(requireNodeOfType(run, "TrainingRun", "input.run")));
   }
 
   @Authorized("training:read")
@@ -128,14 +130,14 @@ export class TrainingResolver {
     @Ctx() context: RequestContext,
   ): Promise<TrainingEvent> {
     const event = payload as { run: string; status: RunStatus; progress: number; message: string };
-    const row = await runLoader(context, this.training).clear(event.run).load(event.run);
+    const row = await runLoader(context, this.runs).clear(event.run).load(event.run);
     return { ...event, cursor: toEventCursor(position), at, run: new TrainingRunType(row) };
   }
 }
 
 @Resolver(() => ModelVersionType)
 export class VersionTrainingResolver {
-  constructor(private readonly training: TrainingService) {}
+  constructor(private readonly runs: TrainingRuns) {}
 
   @FieldResolver(() => TrainingRunType, { nullable: true })
   async trainingRun(
@@ -143,12 +145,12 @@ export class VersionTrainingResolver {
     @Ctx() context: RequestContext,
   ): Promise<TrainingRunType | null> {
     if (row.trainingRunId === null) return null;
-    return new TrainingRunType(await runLoader(context, this.training).load(row.trainingRunId));
+    return new TrainingRunType(await runLoader(context, this.runs).load(row.trainingRunId));
   }
 }
 
-function runLoader(context: RequestContext, training: TrainingService) {
-  return context.loader<string, TrainingRunRow>("trainingRun", (ids) => training.byIds(ids));
+function runLoader(context: RequestContext, runs: TrainingRuns) {
+  return context.loader<string, TrainingRunRow>("trainingRun", (ids) => runs.byIds(ids));
 }
 
 function subscribe(
