@@ -42,6 +42,7 @@ const ALLOWED_FIELDS = new Set([
   "reason",
   "folder",
   "placement",
+  "provider",
   "warmRunMs",
 ]);
 
