@@ -24,6 +24,7 @@ import type { OperationsModule } from "./modules/operations/index.js";
 import { createPredictionsModule, predictionEntities } from "./modules/predictions/index.js";
 import { SampleLoader } from "./modules/samples/index.js";
 import { createSearchModule, searchEntities } from "./modules/search/index.js";
+import type { SearchModule } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
 import type { Database } from "./ports/database.js";
@@ -57,6 +58,7 @@ export interface App {
   models: ModelsModule;
   embeddings: EmbeddingsModule;
   training: TrainingModule;
+  search: SearchModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
   gateway: Gateway;
@@ -161,7 +163,7 @@ function createModules(
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, models });
+  const search = createSearchModule({ database, operations, models, embeddings, logger });
   const samples = new SampleLoader({
     curves: curves.curves,
     training: training.training,
@@ -177,7 +179,7 @@ function createModules(
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return { runtime, operations, models, embeddings, training, predictions, samples, resolvers };
+  return { runtime, operations, models, embeddings, training, predictions, search, samples, resolvers };
 }
 
 function createRuntime(settings: InferenceConfig, modelOf: (key: string) => string): InferenceRuntime {

@@ -1,10 +1,12 @@
 import { validateModelVersionJob } from "../src/modules/models/index.js";
+import { embedDocumentsJob } from "../src/modules/search/index.js";
 import { trainForecasterJob } from "../src/modules/training/index.js";
 
 /** Every job of the platform, by its name. */
 export const jobCatalogue = {
   "validate-model-version": validateModelVersionJob,
   "train-forecaster": trainForecasterJob,
+  "embed-documents": embedDocumentsJob,
 };
 
 export type JobCatalogue = typeof jobCatalogue;

@@ -8,9 +8,12 @@ type Handler<N extends JobName> = (
 ) => Promise<Record<string, unknown> | undefined>;
 
 /** One line a job; a job of the catalogue without a handler does not compile. */
-export function jobHandlers({ models, training }: App): { [N in JobName]: Handler<N> } {
+export function jobHandlers({ models, training, search }: App): { [N in JobName]: Handler<N> } {
   return {
     "validate-model-version": ({ version }, run) => models.registry.validate(version, run),
     "train-forecaster": ({ run: trainingRun }, run) => training.training.execute(trainingRun, run),
+    "embed-documents": async (_, run) => ({
+      ...(await search.embedder.embedPending(run, { jobId: run.id })),
+    }),
   };
 }

@@ -32,9 +32,14 @@ export async function startWorkers(app: App): Promise<Workers> {
       ),
     );
   const queues = new Set(Object.values(jobCatalogue).map(({ queue }) => queue));
+  const { trainingConcurrency, embedding } = app.config;
+  const concurrencies: Record<string, number> = {
+    training: trainingConcurrency,
+    embedding: embedding.concurrency,
+  };
   const workers: JobWorker[] = [];
   for (const queue of queues) {
-    const concurrency = queue === "training" ? app.config.trainingConcurrency : 2;
+    const concurrency = concurrencies[queue] ?? 2;
     workers.push(await app.queue.work(queue, { concurrency }, deliver));
   }
   for (const { name, when, tick } of jobSchedules) {

@@ -1,16 +1,32 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+
 /** What the command line takes from its environment; flags win over it. */
 export interface CliEnvironment {
   /** ML_URL: where the platform answers. */
   url?: string;
   /** ML_TOKEN: who is calling. */
   token?: string;
+  /** ML_HUB_URL: where models are downloaded from. */
+  hubUrl?: string;
+  /** HF_TOKEN: who may download private and gated ones. */
+  hubToken?: string;
+  /** XDG_CACHE_HOME, by default .cache in the user's home. */
+  cacheHome: string;
   /** NO_COLOR (https://no-color.org): any non-empty value. */
   noColor: boolean;
 }
 
 export function readEnvironment(): CliEnvironment {
-  const { ML_URL, ML_TOKEN, NO_COLOR } = process.env;
-  return { url: ML_URL || undefined, token: ML_TOKEN || undefined, noColor: Boolean(NO_COLOR) };
+  const { ML_URL, ML_TOKEN, ML_HUB_URL, HF_TOKEN, XDG_CACHE_HOME, NO_COLOR } = process.env;
+  return {
+    url: ML_URL || undefined,
+    token: ML_TOKEN || undefined,
+    hubUrl: ML_HUB_URL || undefined,
+    hubToken: HF_TOKEN || undefined,
+    cacheHome: XDG_CACHE_HOME || join(homedir(), ".cache"),
+    noColor: Boolean(NO_COLOR),
+  };
 }
 
 /** The environment for a platform of our own: ours without its ML_ settings, and with these instead. */

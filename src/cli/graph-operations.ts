@@ -1,5 +1,7 @@
+import type { CollectionOperations } from "./collection-operations.js";
+
 /** Variables and answers of the documents in `schema/operations`, by file name. */
-export interface GraphOperations {
+export interface GraphOperations extends CollectionOperations {
   model: Operation<{ name: string }, { model: ModelStages | null }>;
   models: Operation<
     { first: number; kind?: string },
@@ -13,6 +15,10 @@ export interface GraphOperations {
   "model-version": Operation<
     { model: string; number: number },
     { model: { version: ModelVersion | null } | null }
+  >;
+  "embedder-versions": Operation<
+    { name: string; first: number; after?: string },
+    { model: { kind: ModelKind; versions: Connection<EmbedderVersion> } | null }
   >;
   "register-model": Operation<
     { input: { name: string; kind: string; description?: string } },
@@ -84,7 +90,7 @@ export type OperationName = keyof GraphOperations;
 export type Variables<N extends OperationName> = GraphOperations[N]["variables"];
 export type Answer<N extends OperationName> = GraphOperations[N]["answer"];
 
-interface Operation<V, A> {
+export interface Operation<V, A> {
   variables: V;
   answer: A;
 }
@@ -118,6 +124,22 @@ export interface VersionState {
   status: "PENDING" | "READY" | "REJECTED";
 }
 
+export type ModelKind = "TENSOR" | "CURVE_FORECASTER" | "TEXT_EMBEDDER";
+export type Pooling = "MEAN" | "CLS" | "LAST" | "NONE";
+
+export interface EmbedderInput {
+  pooling: Pooling;
+  normalize?: boolean;
+  queryPrefix?: string;
+  passagePrefix?: string;
+  maxTokens?: number;
+  dimensions?: number;
+}
+
+export interface EmbedderVersion extends VersionState {
+  parameters: { name: string; value: string }[];
+}
+
 export interface VersionSummary extends VersionState {
   rejection: string | null;
   createdAt: string;
@@ -129,6 +151,8 @@ export interface ModelVersion extends VersionState {
   rejection: string | null;
   artifact: { sha256: string; bytes: number | string } | null;
   signature: { inputs: TensorSpec[]; outputs: TensorSpec[] } | null;
+  /** TEXT_EMBEDDER, READY: what was settled. */
+  embedder: Required<EmbedderInput> | null;
 }
 
 export interface TensorSpec {
@@ -144,6 +168,8 @@ export interface NewVersion {
   metrics: { name: string; value: number }[];
   parameters: { name: string; value: string }[];
   files: { name: string; sha256: string; bytes: number }[];
+  embedder?: EmbedderInput;
+  idempotencyKey?: string;
 }
 
 export interface Upload {

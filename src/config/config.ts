@@ -45,6 +45,8 @@ export interface InferenceConfig {
 }
 
 export interface EmbeddingConfig {
+  /** Jobs that one process works on at once. */
+  concurrency: number;
   /** Texts of one call of `embed`. */
   maxTexts: number;
   /** UTF-16 units of one of its texts. */
@@ -160,6 +162,7 @@ function toConfig(settings: Settings): Config {
       validationMemoryBytes: settings.ML_VALIDATION_MEMORY_BYTES,
     },
     embedding: {
+      concurrency: settings.ML_EMBEDDING_CONCURRENCY,
       maxTexts: settings.ML_EMBED_MAX_TEXTS,
       maxCharacters: settings.ML_EMBED_MAX_CHARACTERS,
       cacheBytes: settings.ML_EMBEDDING_CACHE_BYTES,

@@ -93,6 +93,7 @@ const settingsShape = {
   ML_MAX_BATCH_ROWS: whole(1, 65_536, 256),
   ML_MAX_TENSOR_ELEMENTS: whole(1, 1_000_000_000, 4_000_000),
   ML_MAX_TENSOR_ROWS: whole(1, 1_000_000_000, 100_000),
+  ML_EMBEDDING_CONCURRENCY: whole(1, 256, 2),
   ML_EMBED_MAX_TEXTS: whole(1, 100_000, 256),
   ML_EMBED_MAX_CHARACTERS: whole(1, 64 * MIB, 100_000),
   ML_EMBEDDING_CACHE_BYTES: whole(0, 1024 * 1024 * MIB, 64 * MIB),
@@ -127,7 +128,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 }
 
 /** Read by the command line, which may share a shell with the server. */
-const CLIENT_VARIABLES = new Set(["ML_URL", "ML_TOKEN"]);
+const CLIENT_VARIABLES = new Set(["ML_URL", "ML_TOKEN", "ML_HUB_URL"]);
 
 /** Names of all variables, for the checks of documentation. */
 export function describeSettings(): string[] {

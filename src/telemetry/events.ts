@@ -1,6 +1,7 @@
 import { createLogger } from "./logger.js";
 import type { Logger } from "./logger.js";
 import {
+  documentChanges,
   embeddedTexts,
   embeddedTokens,
   embeddingBatchTokens,
@@ -36,6 +37,20 @@ export function reportTrainingEnd(run: {
 }): void {
   trainingRuns.inc({ status: run.status });
   logger.info({ event: "training.ended", ...run }, "a training run ended");
+}
+
+/** Documents that came into a collection or went from it, by what became of them. */
+export function reportDocuments({ collection, ...counts }: DocumentReport): void {
+  for (const [outcome, count] of Object.entries(counts)) documentChanges.inc({ outcome }, count);
+  logger.info({ event: "documents.changed", collection, ...counts }, "documents came in or went");
+}
+
+interface DocumentReport {
+  collection: string;
+  created?: number;
+  updated?: number;
+  unchanged?: number;
+  deleted?: number;
 }
 
 export function reportOperationError(error: {

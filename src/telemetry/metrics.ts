@@ -147,6 +147,13 @@ export const trainingRuns = new Counter({
   registers,
 });
 
+export const documentChanges = new Counter({
+  name: "documents_total",
+  help: "Documents that came in or went, by what became of them.",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+
 const MOST_MODEL_LABELS = 200;
 const modelLabels = new Set<string>();
 

@@ -7,7 +7,13 @@ import { linearModel } from "../support/onnx-models.js";
 import { refusalOf, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { announce, announcementOf, register } from "../support/registry.js";
-import { json, smallVocabulary, wordPieceTokenizer } from "../support/tokenizers.js";
+import {
+  bytePairTokenizer,
+  json,
+  smallVocabulary,
+  unigramTokenizer,
+  wordPieceTokenizer,
+} from "../support/tokenizers.js";
 
 let platform: Platform;
 
@@ -64,6 +70,12 @@ describe("an encoder is taken as it is", () => {
       "with the length of its tokenizer",
       { tokenizer: wordPieceTokenizer(undefined, { maxLength: 90 }) },
       { maxTokens: 90 },
+    ],
+    ["with a tokenizer of XLM-RoBERTa's kind", { tokenizer: unigramTokenizer() }, { maxTokens: 128 }],
+    [
+      "with a tokenizer of RoBERTa's kind",
+      { graph: encoder({ ...tinyShape, vocabulary: 262 }), tokenizer: bytePairTokenizer() },
+      { maxTokens: 128 },
     ],
     [
       "without a limit of length, up to the usual one",

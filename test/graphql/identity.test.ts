@@ -62,6 +62,14 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
     `mutation { createCollection(input: { name: "NO NAME" }) { collection { id } } }`,
     ENGINEERS,
   ],
+  ingestDocuments: [
+    `mutation { ingestDocuments(input: { collection: "absent", documents: [] }) { created } }`,
+    ENGINEERS,
+  ],
+  deleteDocuments: [
+    `mutation { deleteDocuments(input: { collection: "absent", keys: [] }) { deleted } }`,
+    ENGINEERS,
+  ],
   retryJob: [`mutation { retryJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   cancelJob: [`mutation { cancelJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   trainingEvents: [`subscription { trainingEvents(after: "no cursor") { cursor } }`, READERS],

@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { metricsRegistry } from "../../src/telemetry/metrics.js";
+import { createCollection, deleteDocuments, ingest } from "../support/documents.js";
 import { curveWithHistory, datesOf, snapshotsOf, trained } from "../support/market-curves.js";
 import { metric, metricsOf } from "../support/metrics.js";
 import { uploadEmbedder } from "../support/embedders.js";
@@ -126,6 +127,18 @@ test("requests are counted by operation type, errors by code, inference by model
 
 test("the provider that runs models is told", async () => {
   expect(await metric(platform, "model_inference_provider", { provider: "cpu" })).toBe(1);
+});
+
+test("documents are counted by what became of them", async () => {
+  const note = { key: "a", text: "Gas is cheap." };
+  await createCollection(platform, { name: "counted" });
+  await ingest(platform, "counted", [note, { ...note, key: "b" }]);
+  await ingest(platform, "counted", [note, { key: "b", text: "Power is dear." }]);
+  await deleteDocuments(platform, "counted", ["a", "absent"]);
+  const outcomes = { created: 2, updated: 1, unchanged: 1, deleted: 1 };
+  for (const [outcome, count] of Object.entries(outcomes)) {
+    expect([outcome, await metric(platform, "documents_total", { outcome })]).toEqual([outcome, count]);
+  }
 });
 
 test("the state of queues, memory and threads is measured", async () => {

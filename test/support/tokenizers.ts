@@ -72,3 +72,73 @@ export function wordPieceTokenizer(
 export function json(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
+
+/** The bytes of a tokenizer.json of XLM-RoBERTa's kind: SentencePiece's Unigram. <s> is 0, </s> 2, <unk> 3. */
+export function unigramTokenizer(): Uint8Array {
+  const pieces = [..."abcdefghijklmnopqrstuvwxyz", ...words.map((word) => `▁${word}`), "▁"];
+  return json({
+    ...{ version: "1.0", truncation: null, padding: null, added_tokens: robertaTokens() },
+    normalizer: { type: "Precompiled", precompiled_charsmap: "" },
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "WhitespaceSplit" },
+        { type: "Metaspace", replacement: "▁", add_prefix_space: true },
+      ],
+    },
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [
+        { SpecialToken: { id: "<s>", type_id: 0 } },
+        { Sequence: { id: "A", type_id: 0 } },
+        { SpecialToken: { id: "</s>", type_id: 0 } },
+      ],
+      pair: [],
+      special_tokens: {
+        "<s>": { id: "<s>", ids: [0], tokens: ["<s>"] },
+        "</s>": { id: "</s>", ids: [2], tokens: ["</s>"] },
+      },
+    },
+    decoder: { type: "Metaspace", replacement: "▁", add_prefix_space: true },
+    model: {
+      ...{ type: "Unigram", unk_id: 3 },
+      vocab: [
+        ...robertaTokens().map(({ content }) => [content, 0]),
+        ...pieces.map((piece) => [piece, piece.length > 1 ? -3 : -6]),
+      ],
+    },
+  });
+}
+
+/** The bytes of a tokenizer.json of RoBERTa's kind: byte-level BPE. Its largest id is 261. */
+export function bytePairTokenizer(): Uint8Array {
+  const merges = ["Ġ g", "Ġg a"];
+  const tokens = [...robertaTokens().map(({ content }) => content), ...byteSigns(), "Ġg", "Ġga"];
+  const affix = { trim_offsets: true, add_prefix_space: false };
+  return json({
+    ...{ version: "1.0", truncation: null, padding: null, added_tokens: robertaTokens(), normalizer: null },
+    pre_tokenizer: { type: "ByteLevel", ...affix },
+    post_processor: { type: "RobertaProcessing", sep: ["</s>", 2], cls: ["<s>", 0], ...affix },
+    decoder: { type: "ByteLevel", ...affix },
+    model: {
+      ...{ type: "BPE", dropout: null, unk_token: null, fuse_unk: false, merges },
+      ...{ continuing_subword_prefix: "", end_of_word_suffix: "" },
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+    },
+  });
+}
+
+function robertaTokens() {
+  return ["<s>", "<pad>", "</s>", "<unk>"].map((content, id) => ({
+    ...{ id, content, special: true },
+    ...{ single_word: false, lstrip: false, rstrip: false, normalized: false },
+  }));
+}
+
+/** One printable character for each byte, as GPT-2 has them. */
+function byteSigns(): string[] {
+  const printable = (byte: number) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : next++));
+}

@@ -1,8 +1,12 @@
 import type { CliCommand } from "../command.js";
 import { cancel } from "./cancel.command.js";
+import { collections } from "./collections.command.js";
+import { deleteDocuments } from "./delete-documents.command.js";
 import { demo } from "./demo.command.js";
 import { forecast } from "./forecast.command.js";
 import { importCurve } from "./import-curve.command.js";
+import { importEmbedder } from "./import-embedder.command.js";
+import { ingest } from "./ingest.command.js";
 import { jobs } from "./jobs.command.js";
 import { models } from "./models.command.js";
 import { predict } from "./predict.command.js";
@@ -20,7 +24,11 @@ export const commands: CliCommand[] = [
   forecast,
   predict,
   register,
+  importEmbedder,
   importCurve,
+  ingest,
+  deleteDocuments,
+  collections,
   models,
   runs,
   cancel,

@@ -1,13 +1,35 @@
-import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, Int, Resolver, Root } from "type-graphql";
+import {
+  Arg,
+  Args,
+  ArgsType,
+  Authorized,
+  Ctx,
+  Field,
+  FieldResolver,
+  Int,
+  Mutation,
+  Resolver,
+  Root,
+} from "type-graphql";
 import { toPageRequest } from "../../shared/pagination.js";
 import { PageArgs, toConnection } from "../graph/index.js";
 import type { Connection } from "../graph/index.js";
 import { RequestContext } from "../identity/index.js";
+import { JobType } from "../operations/index.js";
 import { collectionLoader } from "./collection.resolver.js";
 import { CollectionService } from "./collection.service.js";
 import { CollectionType } from "./collection.types.js";
 import { DocumentService } from "./document.service.js";
-import { DocumentConnection, DocumentFilterInput, DocumentType } from "./document.types.js";
+import {
+  DeleteDocumentsInput,
+  DeleteDocumentsPayload,
+  DocumentConnection,
+  DocumentFilterInput,
+  DocumentType,
+  IngestDocumentsInput,
+  IngestDocumentsPayload,
+} from "./document.types.js";
+import { IngestService } from "./ingest.service.js";
 
 @ArgsType()
 class DocumentsArgs extends PageArgs {
@@ -46,7 +68,29 @@ export class CollectionDocumentsResolver {
 
 @Resolver(() => DocumentType)
 export class DocumentResolver {
-  constructor(private readonly collections: CollectionService) {}
+  constructor(
+    private readonly collections: CollectionService,
+    private readonly ingestion: IngestService,
+  ) {}
+
+  @Authorized("document:write")
+  @Mutation(() => IngestDocumentsPayload, {
+    nullable: true,
+    description: "Puts documents into a collection by their keys; what is known as it is, is left alone.",
+  })
+  async ingestDocuments(
+    @Arg("input") input: IngestDocumentsInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<IngestDocumentsPayload> {
+    const { job, ...outcome } = await this.ingestion.ingest(input, caller);
+    return { ...outcome, job: JobType.from(job) };
+  }
+
+  @Authorized("document:write")
+  @Mutation(() => DeleteDocumentsPayload, { nullable: true })
+  async deleteDocuments(@Arg("input") input: DeleteDocumentsInput): Promise<DeleteDocumentsPayload> {
+    return { deleted: await this.ingestion.delete(input.collection, input.keys) };
+  }
 
   @FieldResolver(() => CollectionType)
   async collection(@Root() { row }: DocumentType, @Ctx() context: RequestContext): Promise<CollectionType> {

@@ -1,6 +1,7 @@
-import { Field, InputType, ObjectType } from "type-graphql";
+import { Field, InputType, Int, ObjectType } from "type-graphql";
 import { toNodeId } from "../../shared/node-id.js";
 import { DateTimeScalar, JsonScalar, Node, connectionType } from "../graph/index.js";
+import { JobType } from "../operations/index.js";
 import type { DocumentRow } from "./document.entity.js";
 
 @ObjectType("Document", { implements: Node })
@@ -51,4 +52,67 @@ export class DocumentFilterInput {
 
   @Field(() => DateTimeScalar, { nullable: true })
   publishedTo?: Date | null;
+}
+
+@InputType()
+export class DocumentInput {
+  @Field()
+  key!: string;
+
+  @Field(() => String, { nullable: true })
+  title?: string | null;
+
+  @Field()
+  text!: string;
+
+  @Field(() => JsonScalar, { nullable: true, description: "An object." })
+  metadata?: unknown;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  publishedAt?: Date | null;
+}
+
+@InputType({ description: "All or nothing: one bad document rejects the batch and names it." })
+export class IngestDocumentsInput {
+  @Field()
+  collection!: string;
+
+  @Field(() => [DocumentInput], { description: "1 to 1000, each key once." })
+  documents!: DocumentInput[];
+
+  @Field(() => String, { nullable: true })
+  idempotencyKey?: string | null;
+}
+
+@ObjectType({ description: "job: embeds them. cursor: subscribe after it to miss nothing." })
+export class IngestDocumentsPayload {
+  @Field(() => JobType)
+  job!: JobType;
+
+  @Field()
+  cursor!: string;
+
+  @Field(() => Int)
+  created!: number;
+
+  @Field(() => Int)
+  updated!: number;
+
+  @Field(() => Int)
+  unchanged!: number;
+}
+
+@InputType()
+export class DeleteDocumentsInput {
+  @Field()
+  collection!: string;
+
+  @Field(() => [String], { description: "1 to 1000; those that do not exist are passed over." })
+  keys!: string[];
+}
+
+@ObjectType()
+export class DeleteDocumentsPayload {
+  @Field(() => Int)
+  deleted!: number;
 }

@@ -3,7 +3,7 @@ import type { CurveFeatures } from "./curve-features.rules.js";
 import type { CurveGraph } from "./curve-graph.rules.js";
 import type { CurvePanel } from "./curve-panel.rules.js";
 import { OnnxType } from "../../../shared/onnx-graph.js";
-import { randomNumbers } from "./random-numbers.rules.js";
+import { randomNumbers } from "../../../shared/random-numbers.js";
 import { binRows, leafOf, TreeGrower } from "./regression-tree.rules.js";
 import type { RegressionTree } from "./regression-tree.rules.js";
 

@@ -1,0 +1,9 @@
+import { defineJob } from "../operations/index.js";
+
+/** Embeds what one call of ingestDocuments has brought. */
+export const embedDocumentsJob = defineJob({
+  name: "embed-documents",
+  queue: "embedding",
+  attempts: 5,
+  parse: ({ collection }) => ({ collection: Number(collection) }),
+});
