@@ -1,3 +1,4 @@
+import { times, transposed } from "./dense-block.rules.js";
 import { multiply } from "./sparse-matrix.rules.js";
 import type { SparseMatrix } from "./sparse-matrix.rules.js";
 import { countTerms, weigh } from "./term-weights.rules.js";
@@ -99,32 +100,22 @@ function unitRows(rows: Float32Array, width: number): UnitRows {
  */
 function contrast(excerpts: UnitRows, wholes: UnitRows, width: number) {
   const size = excerpts.lengths.length;
-  const similar = new Float64Array(size * size);
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j < size; j++) {
-      let sum = 0;
-      for (let k = 0; k < width; k++) sum += excerpts.rows[i * width + k]! * wholes.rows[j * width + k]!;
-      // At most 1, so that the exponential is safe.
-      similar[i * size + j] = Math.exp(SHARPNESS * (sum - 1));
-    }
-  }
+  const cosines = times(excerpts.rows, size, transposed(wholes.rows, size, width), size);
+  // Cosines are at most 1, so that the exponential is safe.
+  const similar = cosines.map((value) => Math.exp(SHARPNESS * (value - 1)));
   const [ofRow, ofColumn] = [new Float64Array(size), new Float64Array(size)];
   similar.forEach((value, at) => {
     ofRow[Math.floor(at / size)]! += value;
     ofColumn[at % size]! += value;
   });
-  const toExcerpts = new Float32Array(size * width);
-  const toWholes = new Float32Array(size * width);
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j < size; j++) {
-      const likely = similar[i * size + j]! / ofRow[i]! + similar[i * size + j]! / ofColumn[j]!;
-      const slope = ((likely - (i === j ? 2 : 0)) * SHARPNESS) / (2 * size);
-      for (let k = 0; k < width; k++) {
-        toExcerpts[i * width + k]! += slope * wholes.rows[j * width + k]!;
-        toWholes[j * width + k]! += slope * excerpts.rows[i * width + k]!;
-      }
-    }
-  }
+  const slopes = similar.map((value, at) => {
+    const [row, column] = [Math.floor(at / size), at % size];
+    const surprise = value / ofRow[row]! + value / ofColumn[column]! - (row === column ? 2 : 0);
+    return (surprise * SHARPNESS) / (2 * size);
+  });
+  const toExcerpts = times(slopes, size, Float64Array.from(wholes.rows), width);
+  const turned = Float32Array.from(transposed(slopes, size, size));
+  const toWholes = times(turned, size, Float64Array.from(excerpts.rows), width);
   return {
     excerpts: throughScaling(toExcerpts, excerpts, width),
     wholes: throughScaling(toWholes, wholes, width),
