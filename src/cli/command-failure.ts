@@ -26,11 +26,16 @@ export function describeFailure(error: unknown): { code: string; field?: string;
   if (error instanceof CommandFailure || error instanceof PlatformError) {
     return { code: error.code, field: error.field, message: error.message };
   }
-  if (error instanceof Error && "syscall" in error) {
+  if (error instanceof Error && ("syscall" in error || isOfZlib(error))) {
     return { code: "FILE", message: error.message };
   }
   return {
     code: "INTERNAL",
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   };
+}
+
+/** What zlib says of a file that is damaged or no gzip file. */
+function isOfZlib(error: Error): boolean {
+  return "code" in error && String(error.code).startsWith("Z_");
 }

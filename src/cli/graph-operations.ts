@@ -1,5 +1,7 @@
+import type { CollectionOperations } from "./collection-operations.js";
+
 /** Variables and answers of the documents in `schema/operations`, by file name. */
-export interface GraphOperations {
+export interface GraphOperations extends CollectionOperations {
   model: Operation<{ name: string }, { model: ModelStages | null }>;
   models: Operation<
     { first: number; kind?: string },
@@ -65,6 +67,10 @@ export interface GraphOperations {
     { input: StartTrainingInput },
     { startTraining: { run: { id: string; status: RunStatus }; cursor: string } }
   >;
+  "train-embedder": Operation<
+    { input: TrainEmbedderInput },
+    { trainEmbedder: { run: { id: string; status: RunStatus }; cursor: string } }
+  >;
   "cancel-training": Operation<
     { input: { run: string } },
     { cancelTraining: { run: { id: string; status: RunStatus } } }
@@ -88,7 +94,7 @@ export type OperationName = keyof GraphOperations;
 export type Variables<N extends OperationName> = GraphOperations[N]["variables"];
 export type Answer<N extends OperationName> = GraphOperations[N]["answer"];
 
-interface Operation<V, A> {
+export interface Operation<V, A> {
   variables: V;
   answer: A;
 }
@@ -243,6 +249,13 @@ export interface StartTrainingInput {
   seed?: number;
 }
 
+export interface TrainEmbedderInput {
+  model: string;
+  collection: string;
+  dimensions?: number;
+  seed?: number;
+}
+
 export interface TrainingRunSummary {
   id: string;
   status: RunStatus;
@@ -250,6 +263,7 @@ export interface TrainingRunSummary {
   error: string | null;
   model: { name: string };
   curve: { name: string } | null;
+  collection: { name: string } | null;
   version: { number: number } | null;
   createdBy: string;
   createdAt: string;

@@ -7,11 +7,13 @@ import {
   embeddingBatchTokens,
   embeddingCacheLookups,
   embeddingDuration,
+  indexSwitches,
   inferenceBatchRows,
   inferenceDuration,
   inferenceProvider,
   modelLabel,
   operationErrors,
+  reindexes,
   requestDuration,
   stageTransitions,
   trainingRuns,
@@ -37,6 +39,25 @@ export function reportTrainingEnd(run: {
 }): void {
   trainingRuns.inc({ status: run.status });
   logger.info({ event: "training.ended", ...run }, "a training run ended");
+}
+
+/** A collection was embedded anew, or it was tried. */
+export function reportReindexEnd(reindex: {
+  job: string;
+  collection: string;
+  status: "COMPLETED" | "FAILED" | "CANCELLED";
+  index?: number;
+  recall?: number | null;
+  reason?: string;
+}): void {
+  reindexes.inc({ status: reindex.status });
+  logger.info({ event: "collection.reindexed", ...reindex }, "a reindex ended");
+}
+
+/** An index that stood ready answers a collection's searches. */
+export function reportIndexSwitch(change: { collection: string; index: number; version: string }): void {
+  indexSwitches.inc();
+  logger.info({ event: "collection.index_switched", ...change }, "another index answers searches");
 }
 
 /** Documents that came into a collection or went from it, by what became of them. */
@@ -75,17 +96,14 @@ export function reportInference(
 
 const reportedProviders = new Set<string>();
 
-/** A model was loaded; says once when it is not the preferred provider that runs it. */
+/** A model was loaded; where there was a choice, says once which provider runs it. */
 export function reportInferenceProvider(provider: string, wanted: readonly string[]): void {
   inferenceProvider.set({ provider }, 1);
-  if (reportedProviders.has(provider)) return;
+  if (wanted.length === 1 || reportedProviders.has(provider)) return;
   reportedProviders.add(provider);
-  const fields = { event: "inference.provider", provider, wanted };
-  if (provider === wanted[0]) logger.info(fields, "models are run by the preferred execution provider");
-  else {
-    const message = `the execution provider ${wanted[0]} is not available here; ${provider} runs the models`;
-    logger.warn(fields, message);
-  }
+  const fields = { event: "inference.provider", provider };
+  if (provider === wanted[0]) logger.info(fields, `${provider} runs the models`);
+  else logger.warn(fields, `${wanted[0]} is not available here; ${provider} runs the models`);
 }
 
 export function reportEmbeddingBatch(batch: { priority: string; paddedTokens: number }): void {

@@ -25,6 +25,9 @@ const ALLOWED_FIELDS = new Set([
   "version",
   "stage",
   "curve",
+  "collection",
+  "index",
+  "recall",
   "run",
   "job",
   "kind",
@@ -42,6 +45,7 @@ const ALLOWED_FIELDS = new Set([
   "reason",
   "folder",
   "placement",
+  "provider",
   "warmRunMs",
 ]);
 

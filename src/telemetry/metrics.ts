@@ -147,6 +147,19 @@ export const trainingRuns = new Counter({
   registers,
 });
 
+export const reindexes = new Counter({
+  name: "collection_reindexes_total",
+  help: "Reindexes of collections that ended, by status.",
+  labelNames: ["status"] as const,
+  registers,
+});
+
+export const indexSwitches = new Counter({
+  name: "collection_index_switches_total",
+  help: "Times that an index which stood ready took over without a reindex, as after a rollback.",
+  registers,
+});
+
 export const documentChanges = new Counter({
   name: "documents_total",
   help: "Documents that came in or went, by what became of them.",

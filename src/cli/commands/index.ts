@@ -1,9 +1,12 @@
 import type { CliCommand } from "../command.js";
 import { cancel } from "./cancel.command.js";
+import { collections } from "./collections.command.js";
+import { deleteDocuments } from "./delete-documents.command.js";
 import { demo } from "./demo.command.js";
 import { forecast } from "./forecast.command.js";
 import { importCurve } from "./import-curve.command.js";
 import { importEmbedder } from "./import-embedder.command.js";
+import { ingest } from "./ingest.command.js";
 import { jobs } from "./jobs.command.js";
 import { models } from "./models.command.js";
 import { predict } from "./predict.command.js";
@@ -12,10 +15,12 @@ import { register } from "./register.command.js";
 import { rollback } from "./rollback.command.js";
 import { runs } from "./runs.command.js";
 import { train } from "./train.command.js";
+import { trainEmbedder } from "./train-embedder.command.js";
 
 /** Every command, in the order of the help. */
 export const commands: CliCommand[] = [
   train,
+  trainEmbedder,
   promote,
   rollback,
   forecast,
@@ -23,6 +28,9 @@ export const commands: CliCommand[] = [
   register,
   importEmbedder,
   importCurve,
+  ingest,
+  deleteDocuments,
+  collections,
   models,
   runs,
   cancel,

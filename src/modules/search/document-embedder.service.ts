@@ -67,20 +67,24 @@ export class DocumentEmbedder {
       outcome.skipped += written.skipped;
       await onProgress(Math.min(1, (outcome.embedded + outcome.skipped) / total));
     };
-    const indexes = await pending.indexes(jobId);
-    for (const index of indexes.sort((a, b) => URGENCY[a.state] - URGENCY[b.state])) {
+    const behind = new Set<number>();
+    for (;;) {
+      // Asked each time: an index that begins to serve leaves what it lacks to the jobs of the one that did.
+      const indexes = (await pending.indexes(jobId)).filter(({ id }) => !behind.has(id));
+      const [index] = indexes.sort((a, b) => URGENCY[a.state] - URGENCY[b.state]);
+      if (!index) return outcome;
       try {
         await this.fill(index, run, jobId, add);
       } catch (error) {
         const ended = run.signal.aborted || error instanceof UnrecoverableJobError;
         if (index.state !== "KEPT" || ended) throw error;
+        behind.add(index.id);
         this.logger.warn(
           { event: "search.kept_index_behind", index: index.id, version: index.versionId, err: error },
           "a kept index could not be brought up to date",
         );
       }
     }
-    return outcome;
   }
 
   private async fill(
@@ -158,9 +162,10 @@ export class DocumentEmbedder {
     documents: readonly EmbeddedDocument[],
   ): Promise<number> {
     return this.database.transaction(async (tx) => {
+      // The job before the collection, as its cancellation locks them.
+      await this.jobs.assertHeld(tx, run);
       const collections = new CollectionRepository(tx);
       const collection = await collections.lock(index.collectionId);
-      await this.jobs.assertHeld(tx, run);
       const pending = new PendingEmbeddingRepository(tx);
       const revisions = new Map(documents.map(({ id, revision }) => [id, revision]));
       const wanted = await pending.wanted(index.id, revisions);

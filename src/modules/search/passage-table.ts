@@ -17,10 +17,27 @@ export function passageTable(indexId: number): string {
   return `vectors.passages_${indexId}`;
 }
 
+/** Name of the HNSW index over them, in the same schema. */
+export function hnswName(indexId: number): string {
+  return `passages_${indexId}_hnsw`;
+}
+
+/** Of unit vectors the inner product ranks as the cosine does, for less. */
+export const OPERATOR_CLASS = "halfvec_ip_ops";
+
+/** The distance that HNSW indexes know: minus the cosine of two unit vectors. */
+export function nearness(column: string, vector: string): string {
+  return `${column} <#> ${vector}`;
+}
+
+/**
+ * Without a foreign key to the documents: it would lock these, and all who read them, whenever an index is made or
+ * dropped. Who deletes documents deletes their passages.
+ */
 export async function createPassageTable(tx: Transaction, index: TableOf): Promise<void> {
   await tx.query(`
     CREATE TABLE ${passageTable(index.id)} (
-      document_id bigint NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+      document_id bigint NOT NULL,
       ordinal integer NOT NULL,
       start_at integer NOT NULL,
       end_at integer NOT NULL,
@@ -33,14 +50,21 @@ export async function dropPassageTable(tx: Transaction, indexId: number): Promis
   await tx.query(`DROP TABLE IF EXISTS ${passageTable(indexId)}`);
 }
 
+export async function deletePassages(
+  tx: Transaction,
+  indexId: number,
+  documentIds: readonly string[],
+): Promise<void> {
+  await tx.query(`DELETE FROM ${passageTable(indexId)} WHERE document_id = ANY($1::bigint[])`, [documentIds]);
+}
+
 /** Puts these passages in the place of all that the index had of their documents. */
 export async function replacePassages(
   tx: Transaction,
   indexId: number,
   documents: ReadonlyMap<string, readonly EmbeddedPassage[]>,
 ): Promise<void> {
-  const table = passageTable(indexId);
-  await tx.query(`DELETE FROM ${table} WHERE document_id = ANY($1::bigint[])`, [[...documents.keys()]]);
+  await deletePassages(tx, indexId, [...documents.keys()]);
   const rows = [...documents].flatMap(([id, passages]) =>
     passages.map(({ start, end, vector }, ordinal) => ({
       id,
@@ -51,7 +75,7 @@ export async function replacePassages(
     })),
   );
   await tx.query(
-    `INSERT INTO ${table} (document_id, ordinal, start_at, end_at, embedding)
+    `INSERT INTO ${passageTable(indexId)} (document_id, ordinal, start_at, end_at, embedding)
      SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::text[]::halfvec[])`,
     [
       rows.map(({ id }) => id),
