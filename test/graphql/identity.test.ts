@@ -55,9 +55,14 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   ],
   recordCurve: [`mutation { recordCurve(input: { curve: "absent", snapshots: [] }) { created } }`, ENGINEERS],
   startTraining: [`mutation { startTraining(input: { model: "m", curve: "absent" }) { cursor } }`, ENGINEERS],
+  trainEmbedder: [
+    `mutation { trainEmbedder(input: { model: "m", collection: "absent" }) { cursor } }`,
+    ENGINEERS,
+  ],
   cancelTraining: [`mutation { cancelTraining(input: { run: "absent" }) { cursor } }`, PROMOTERS],
   collection: [`{ collection(name: "absent") { id } }`, READERS],
   collections: [`{ collections { totalCount } }`, READERS],
+  search: [`{ search(input: { collection: "absent", query: "gas" }) { plan { mode } } }`, READERS],
   createCollection: [
     `mutation { createCollection(input: { name: "NO NAME" }) { collection { id } } }`,
     ENGINEERS,

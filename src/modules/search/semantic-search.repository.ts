@@ -1,6 +1,6 @@
 import type { Transaction } from "../../ports/database.js";
 import { compareIds } from "./fusion.rules.js";
-import { nearness, passageTable } from "./passage-table.js";
+import { distanceTo, passageTable, toVectorParameter } from "./passage-table.js";
 import { SqlParameters, filterSql, listedSql, passesSql } from "./search-scope.js";
 import type { SearchScope } from "./search-scope.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
@@ -38,7 +38,7 @@ export class SemanticSearchRepository {
   /** @param lastDocumentId documents up to this id */
   constructor(
     private readonly tx: Transaction,
-    private readonly index: Pick<SearchIndexRow, "id" | "dimensions" | "efSearch">,
+    private readonly index: Pick<SearchIndexRow, "id" | "dimensions" | "vectorType" | "efSearch">,
     private readonly lastDocumentId: string,
   ) {
     this.table = passageTable(index.id);
@@ -49,7 +49,7 @@ export class SemanticSearchRepository {
    * @param vector of unit length
    */
   async nearest(vector: Float32Array, limit: number, scope: SearchScope): Promise<SemanticRanking> {
-    const query = toVectorText(vector);
+    const query = toVectorParameter(vector);
     const approximate = this.index.efSearch !== null && scope.kind !== "listed";
     if (approximate) {
       const hits = await this.distinct(limit, (passages) => this.byIndex(query, passages, scope));
@@ -64,11 +64,11 @@ export class SemanticSearchRepository {
   /** The best passage of each of these documents; none for those that are not embedded yet. */
   async ofDocuments(vector: Float32Array, documentIds: readonly string[]): Promise<SemanticHit[]> {
     if (documentIds.length === 0) return [];
-    const distance = nearness("embedding", `$1::halfvec(${this.index.dimensions})`);
+    const distance = distanceTo("$1", this.index);
     const rows = await this.tx.query<PassageHit[]>(
       `SELECT DISTINCT ON (document_id) ${PASSAGE}, ${distance} AS distance FROM ${this.table}
        WHERE document_id = ANY($2::bigint[]) ORDER BY document_id, distance, ordinal`,
-      [toVectorText(vector), documentIds],
+      [toVectorParameter(vector), documentIds],
     );
     return rows.map(toHit);
   }
@@ -79,7 +79,7 @@ export class SemanticSearchRepository {
     leaders: readonly { documentId: string; ordinal: number; weight: number }[],
   ): Promise<Map<string, number>> {
     const rows = await this.tx.query<{ id: string; likeness: number }[]>(
-      `SELECT p.document_id AS id, -sum(l.weight * (${nearness("p.embedding", "l.embedding")})) AS likeness
+      `SELECT p.document_id AS id, -sum(l.weight * (p.embedding <#> l.embedding)) AS likeness
        FROM unnest($1::bigint[], $2::int[]) AS c(id, ordinal)
          JOIN ${this.table} p ON p.document_id = c.id AND p.ordinal = c.ordinal
          CROSS JOIN (SELECT w.weight, t.embedding FROM unnest($3::bigint[], $4::int[], $5::float8[]) AS w(id, ordinal, weight)
@@ -117,10 +117,10 @@ export class SemanticSearchRepository {
    * By the HNSW index. What it reads ahead is set by the statement itself, in subqueries without a row: they run
    * once, before the scan, and cost no round trip.
    */
-  private byIndex(query: string, passages: number, scope: SearchScope): Promise<PassageHit[]> {
+  private byIndex(query: Buffer, passages: number, scope: SearchScope): Promise<PassageHit[]> {
     const parameters = new SqlParameters();
     const effort = Math.min(MOST_EFFORT, Math.max(this.index.efSearch!, passages));
-    const distance = nearness("embedding", `${parameters.add(query)}::halfvec(${this.index.dimensions})`);
+    const distance = distanceTo(parameters.add(query), this.index);
     return this.tx.query<PassageHit[]>(
       `SELECT ${PASSAGE}, ${distance} AS distance FROM ${this.table}
        WHERE (SELECT set_config('hnsw.ef_search', ${parameters.add(String(effort))}, true)) <> ''
@@ -133,13 +133,13 @@ export class SemanticSearchRepository {
   }
 
   /** Row by row: no index can order by an expression around the distance. */
-  private exactly(query: string, passages: number, scope: SearchScope): Promise<PassageHit[]> {
+  private exactly(query: Buffer, passages: number, scope: SearchScope): Promise<PassageHit[]> {
     const parameters = new SqlParameters();
-    const vector = `${parameters.add(query)}::halfvec(${this.index.dimensions})`;
+    const distance = distanceTo(parameters.add(query), this.index);
     const joined = scope.kind === "filtered" ? "JOIN documents d ON d.id = document_id" : "";
     const filter = scope.kind === "filtered" ? filterSql(scope.filter, parameters) : "TRUE";
     return this.tx.query<PassageHit[]>(
-      `SELECT ${PASSAGE}, (${nearness("embedding", vector)}) + 0 AS distance FROM ${this.table} ${joined}
+      `SELECT ${PASSAGE}, (${distance}) + 0 AS distance FROM ${this.table} ${joined}
        WHERE document_id <= ${parameters.add(this.lastDocumentId)}
          AND ${listedSql(scope, "document_id", parameters)} AND ${filter}
        ORDER BY distance LIMIT ${parameters.add(passages)}`,
@@ -152,11 +152,6 @@ const PASSAGE = `document_id AS "documentId", ordinal, start_at AS start, end_at
 
 function toHit({ distance, ...hit }: PassageHit): SemanticHit {
   return { ...hit, score: -distance };
-}
-
-/** Of halfvec, which keeps three to four digits. */
-function toVectorText(vector: Float32Array): string {
-  return `[${Array.from(vector, (value) => value.toPrecision(5)).join()}]`;
 }
 
 /** SQLSTATE 42P01: the table of an index that was replaced and dropped. */
