@@ -48,7 +48,10 @@ export class HnswIndexService {
     for (const graph of GRAPHS) {
       await this.build(hnsw, index, graph, signal);
       best = await this.probe(hnsw, signal);
-      this.logger.info({ event: "search_index.probed", index: index.id, ...graph, ...best }, "recall probed");
+      this.logger.info(
+        { event: "search_index.probed", index: index.id, recall: best.recall },
+        "the recall of an HNSW index was probed",
+      );
       if (best.recall >= WANTED_RECALL) return best;
     }
     if (best.recall >= LEAST_RECALL) return best;
@@ -69,8 +72,8 @@ export class HnswIndexService {
     await hnsw.drop();
     const start = performance.now();
     await hnsw.create(graph, signal);
-    const seconds = (performance.now() - start) / 1000;
-    this.logger.info({ event: "search_index.built", index: index.id, ...graph, seconds }, "HNSW index built");
+    const durationMs = Math.round(performance.now() - start);
+    this.logger.info({ event: "search_index.built", index: index.id, durationMs }, "an HNSW index was built");
   }
 
   private async probe(hnsw: HnswIndexRepository, signal: AbortSignal): Promise<Probed> {
