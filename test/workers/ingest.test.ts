@@ -28,7 +28,10 @@ afterAll(() => platform.remove());
 /** The longest make some ten passages; no two are equal, since equal texts are computed once. */
 function notes(count: number, words = "gas power carbon wind"): DocumentInput[] {
   return Array.from({ length: count }, (_, i) => {
-    const sentences = Array.from({ length: 1 + (i % 50) }, (_, j) => `In ${i} the price of oil falls to ${j}.`);
+    const sentences = Array.from(
+      { length: 1 + (i % 50) },
+      (_, j) => `In ${i} the price of oil falls to ${j}.`,
+    );
     return {
       key: `note/${i}`,
       title: i % 2 === 0 ? `Note ${i}` : null,
