@@ -76,13 +76,13 @@ async function embeddedOf(collection: string): Promise<Map<string, Embedded>> {
        FROM documents d JOIN collections c ON c.id = d.collection_id WHERE c.name = $1`,
       [collection],
     );
-    const [orphans] = await database.dataSource.query<{ count: number }[]>(
+    const [faulty] = await database.dataSource.query<{ count: number }[]>(
       `SELECT (SELECT count(*)::int FROM vectors.passages_${index!.id} p
-         WHERE NOT EXISTS (SELECT FROM documents WHERE id = p.document_id)) +
+         WHERE abs(l2_norm(embedding) - 1) > 0.01 OR NOT EXISTS (SELECT FROM documents WHERE id = p.document_id)) +
          (SELECT count(*)::int FROM postings p WHERE NOT EXISTS (SELECT FROM documents WHERE id = p.document_id))
          AS count`,
     );
-    expect(orphans!.count).toBe(0);
+    expect(faulty!.count).toBe(0);
     return new Map(rows.map((row) => [row.key, row]));
   } finally {
     await database.close();

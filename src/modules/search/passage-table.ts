@@ -1,4 +1,5 @@
 import type { Transaction } from "../../ports/database.js";
+import { toHalfvecArray } from "./halfvec.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 
 /** A passage of a document with its vector. */
@@ -66,23 +67,21 @@ export async function replacePassages(
 ): Promise<void> {
   await deletePassages(tx, indexId, [...documents.keys()]);
   const rows = [...documents].flatMap(([id, passages]) =>
-    passages.map(({ start, end, vector }, ordinal) => ({
-      id,
-      ordinal,
-      start,
-      end,
-      vector: `[${vector.join()}]`,
-    })),
+    passages.map((passage, ordinal) => ({ id, ordinal, ...passage })),
   );
+  const [type] = await tx.query<{ id: number }[]>("SELECT 'halfvec'::regtype::oid AS id");
   await tx.query(
     `INSERT INTO ${passageTable(indexId)} (document_id, ordinal, start_at, end_at, embedding)
-     SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::text[]::halfvec[])`,
+     SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::halfvec[])`,
     [
       rows.map(({ id }) => id),
       rows.map(({ ordinal }) => ordinal),
       rows.map(({ start }) => start),
       rows.map(({ end }) => end),
-      rows.map(({ vector }) => vector),
+      toHalfvecArray(
+        rows.map(({ vector }) => vector),
+        type!.id,
+      ),
     ],
   );
 }
