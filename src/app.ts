@@ -163,7 +163,7 @@ function createModules(
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, operations, models, embeddings, logger });
+  const search = createSearchModule({ database, operations, models, embeddings, training, logger });
   const samples = new SampleLoader({
     curves: curves.curves,
     training: training.training,

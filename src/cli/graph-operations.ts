@@ -67,6 +67,10 @@ export interface GraphOperations extends CollectionOperations {
     { input: StartTrainingInput },
     { startTraining: { run: { id: string; status: RunStatus }; cursor: string } }
   >;
+  "train-embedder": Operation<
+    { input: TrainEmbedderInput },
+    { trainEmbedder: { run: { id: string; status: RunStatus }; cursor: string } }
+  >;
   "cancel-training": Operation<
     { input: { run: string } },
     { cancelTraining: { run: { id: string; status: RunStatus } } }
@@ -245,6 +249,13 @@ export interface StartTrainingInput {
   seed?: number;
 }
 
+export interface TrainEmbedderInput {
+  model: string;
+  collection: string;
+  dimensions?: number;
+  seed?: number;
+}
+
 export interface TrainingRunSummary {
   id: string;
   status: RunStatus;
@@ -252,6 +263,7 @@ export interface TrainingRunSummary {
   error: string | null;
   model: { name: string };
   curve: { name: string } | null;
+  collection: { name: string } | null;
   version: { number: number } | null;
   createdBy: string;
   createdAt: string;

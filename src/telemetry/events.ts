@@ -96,17 +96,14 @@ export function reportInference(
 
 const reportedProviders = new Set<string>();
 
-/** A model was loaded; says once when it is not the preferred provider that runs it. */
+/** A model was loaded; where there was a choice, says once which provider runs it. */
 export function reportInferenceProvider(provider: string, wanted: readonly string[]): void {
   inferenceProvider.set({ provider }, 1);
-  if (reportedProviders.has(provider)) return;
+  if (wanted.length === 1 || reportedProviders.has(provider)) return;
   reportedProviders.add(provider);
-  const fields = { event: "inference.provider", provider, wanted };
-  if (provider === wanted[0]) logger.info(fields, "models are run by the preferred execution provider");
-  else {
-    const message = `the execution provider ${wanted[0]} is not available here; ${provider} runs the models`;
-    logger.warn(fields, message);
-  }
+  const fields = { event: "inference.provider", provider };
+  if (provider === wanted[0]) logger.info(fields, `${provider} runs the models`);
+  else logger.warn(fields, `${wanted[0]} is not available here; ${provider} runs the models`);
 }
 
 export function reportEmbeddingBatch(batch: { priority: string; paddedTokens: number }): void {

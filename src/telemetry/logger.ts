@@ -45,6 +45,7 @@ const ALLOWED_FIELDS = new Set([
   "reason",
   "folder",
   "placement",
+  "provider",
   "warmRunMs",
 ]);
 

@@ -1,18 +1,23 @@
-// npm run bench [-- serving|inference|forecasting|start ...] [--data FILE]: prints tables, writes nothing.
+// npm run bench [-- serving|inference|forecasting|start|embedding ...] [--data FILE] [--passages N]: prints tables, writes nothing.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
 import type { BenchTable } from "./bench-table.js";
+import { embeddingBench } from "./embedding.bench.js";
 import { forecastingBench } from "./forecasting.bench.js";
 import { inferenceBench } from "./inference.bench.js";
 import { servingBench } from "./serving.bench.js";
 import { startBench } from "./start.bench.js";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { data: { type: "string" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { data: { type: "string" }, passages: { type: "string" } },
+});
 const groups: Record<string, () => Promise<BenchTable>> = {
   serving: servingBench,
   inference: inferenceBench,
   forecasting: () => forecastingBench(values.data === undefined ? {} : { data: values.data }),
   start: startBench,
+  embedding: () => embeddingBench(values.passages === undefined ? {} : { passages: Number(values.passages) }),
 };
 const wanted = positionals.length > 0 ? positionals : Object.keys(groups);
 const unknown = wanted.filter((name) => !(name in groups));

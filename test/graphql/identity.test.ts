@@ -55,6 +55,10 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   ],
   recordCurve: [`mutation { recordCurve(input: { curve: "absent", snapshots: [] }) { created } }`, ENGINEERS],
   startTraining: [`mutation { startTraining(input: { model: "m", curve: "absent" }) { cursor } }`, ENGINEERS],
+  trainEmbedder: [
+    `mutation { trainEmbedder(input: { model: "m", collection: "absent" }) { cursor } }`,
+    ENGINEERS,
+  ],
   cancelTraining: [`mutation { cancelTraining(input: { run: "absent" }) { cursor } }`, PROMOTERS],
   collection: [`{ collection(name: "absent") { id } }`, READERS],
   collections: [`{ collections { totalCount } }`, READERS],

@@ -5,6 +5,7 @@ import { metricsRegistry } from "../../src/telemetry/metrics.js";
 import { createCollection, deleteDocuments, ingest } from "../support/documents.js";
 import { curveWithHistory, datesOf, snapshotsOf, trained } from "../support/market-curves.js";
 import { metric, metricsOf } from "../support/metrics.js";
+import { uploadEmbedder } from "../support/embedders.js";
 import { linearModel } from "../support/onnx-models.js";
 import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
@@ -38,6 +39,8 @@ beforeAll(async () => {
   await uploadVersion(platform, "linear", linearModel());
   await promote(platform, { model: "linear", number: 1 });
   await curveWithHistory(platform, "yields", snapshotsOf(datesOf(200)));
+  await uploadEmbedder(platform, "embedder");
+  await promote(platform, { model: "embedder", number: 1 });
   await trained(platform, { model: "forecaster", curve: "yields" });
 });
 
@@ -86,7 +89,7 @@ test("requests are counted by operation type, errors by code, inference by model
   const count = (name: string, labels: Record<string, string>) => metric(platform, name, labels);
   const requests = { route: "/graphql", status: "200" };
   const counters: [name: string, labels: Record<string, string>, increase: number][] = [
-    ["http_server_request_duration_seconds_count", { ...requests, operation_type: "query" }, 4],
+    ["http_server_request_duration_seconds_count", { ...requests, operation_type: "query" }, 6],
     ["http_server_request_duration_seconds_count", { ...requests, operation_type: "mutation" }, 1],
     ["graphql_operation_errors_total", { code: "NOT_FOUND" }, 1],
     ["graphql_operation_errors_total", { code: "INVALID_INPUT" }, 1],
@@ -94,6 +97,13 @@ test("requests are counted by operation type, errors by code, inference by model
     ["model_inference_duration_seconds_count", { model: "linear" }, 2],
     ["model_inference_batch_rows_sum", { model: "linear" }, 2],
     ["prediction_log_rows_total", {}, 2],
+    ["embedding_texts_total", { model: "embedder", priority: "interactive" }, 2],
+    ["embedding_tokens_total", { model: "embedder", priority: "interactive" }, 7],
+    ["embedding_duration_seconds_count", { priority: "interactive" }, 2],
+    ["embedding_batch_tokens_sum", { priority: "interactive" }, 7],
+    ["embedding_cache_lookups_total", { outcome: "hit" }, 1],
+    ["embedding_cache_lookups_total", { outcome: "miss" }, 2],
+    ["model_inference_batch_rows_sum", { model: "embedder" }, 2],
   ];
   const before = await Promise.all(counters.map(([name, labels]) => count(name, labels)));
   await platform.query(PREDICT, predictionOf([1, 2, 3]));
@@ -101,6 +111,9 @@ test("requests are counted by operation type, errors by code, inference by model
   await platform.ask(`{ predict(input: { model: "absent", inputs: [] }) { id } }`);
   await platform.ask(PREDICT, predictionOf([1, 2]));
   await platform.ask(`mutation { rollbackModel(input: { model: "linear" }) { pending } }`);
+  for (const texts of ['["gas"]', '["gas", "gas prices"]']) {
+    await platform.query(`{ embed(input: { texts: ${texts} }) { dimensions } }`);
+  }
   for (const [i, [name, labels, increase]] of counters.entries()) {
     // The log is written behind the answers.
     const now = await eventually(
@@ -110,6 +123,10 @@ test("requests are counted by operation type, errors by code, inference by model
     );
     expect([name, labels, now]).toEqual([name, labels, before[i]! + increase]);
   }
+});
+
+test("the provider that runs models is told", async () => {
+  expect(await metric(platform, "model_inference_provider", { provider: "cpu" })).toBe(1);
 });
 
 test("documents are counted by what became of them", async () => {
@@ -127,7 +144,7 @@ test("documents are counted by what became of them", async () => {
 test("the state of queues, memory and threads is measured", async () => {
   expect(await metric(platform, "job_duration_seconds_count", { kind: "train-forecaster" })).toBe(1);
   expect(await metric(platform, "training_runs_total", { status: "SUCCEEDED" })).toBe(1);
-  expect(await metric(platform, "model_stage_transitions_total", { stage: "PRODUCTION" })).toBe(1);
+  expect(await metric(platform, "model_stage_transitions_total", { stage: "PRODUCTION" })).toBe(2);
   await eventually(
     () => metric(platform, "model_cache_bytes"),
     (bytes) => bytes > 0,

@@ -50,16 +50,28 @@ export class WaitingTexts<T extends WaitingText> {
     const batch = [longest];
     const shortest = Math.min(longest.length * SHORTEST_SHARE, longest.length - NEGLIGIBLE_TOKENS);
     const most = Math.min(limits.texts, Math.floor(limits.tokens / Math.max(1, longest.length)));
-    const end = this.sorted.indexOf(longest);
+    this.sorted.splice(this.sorted.indexOf(longest), 1);
+    const end = this.countUpTo(longest.length);
     let start = end;
     for (; start > 0 && batch.length < most; start--) {
       const text = this.sorted[start - 1]!;
       if (text.length < shortest) break;
       if (!text.abandoned) batch.push(text);
     }
-    this.sorted.splice(start, end - start + 1);
+    this.sorted.splice(start, end - start);
     for (const text of batch) this.taken.add(text);
     return batch;
+  }
+
+  /** How many of the sorted texts are not longer. */
+  private countUpTo(length: number): number {
+    let [low, high] = [0, this.sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.sorted[middle]!.length <= length) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Of the call whose turn it is, which then goes to the end of the line. */

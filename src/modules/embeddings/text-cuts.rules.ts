@@ -11,9 +11,14 @@ export function cutBefore(text: string, start: number, limit: number): number {
   if (limit >= text.length) return text.length;
   const earliest = Math.max(start, limit - LOOK_BACK);
   for (let end = limit; end > earliest; end--) {
-    if (WHITE_SPACE.test(text[end]!) && !WHITE_SPACE.test(text[end - 1]!)) return end;
+    if (endsWord(text, end)) return end;
   }
   return wholeCharacter(text, start, limit);
+}
+
+/** Whether white space begins at this place. */
+export function endsWord(text: string, end: number): boolean {
+  return end < text.length && WHITE_SPACE.test(text[end]!) && !WHITE_SPACE.test(text[end - 1]!);
 }
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
@@ -28,12 +33,15 @@ function wholeCharacter(text: string, start: number, limit: number): number {
   const from = Math.max(start, limit - LONGEST_CHARACTER);
   const safe = from > start && isLowSurrogate(text, from) ? from - 1 : from;
   let border = safe;
-  for (const { index } of graphemes.segment(text.slice(safe, limit + LONGEST_CHARACTER))) {
-    if (safe + index > limit && border > safe) return border;
-    border = safe + index;
-    if (border > limit) return border;
+  for (const { index, segment } of graphemes.segment(text.slice(safe, limit + LONGEST_CHARACTER))) {
+    const next = safe + index + segment.length;
+    if (next > limit) {
+      if (border > safe) return border;
+      if (segment.length < LONGEST_CHARACTER) return next;
+      break;
+    }
+    border = next;
   }
-  if (border > safe) return border;
   const end = isLowSurrogate(text, limit) ? limit - 1 : limit;
   return end > start ? end : limit + 1;
 }

@@ -1,5 +1,5 @@
 import { Tokenizer } from "@huggingface/tokenizers";
-import { cutBefore } from "./text-cuts.rules.js";
+import { cutBefore, endsWord } from "./text-cuts.rules.js";
 import { parseTokenizer } from "./tokenizer.rules.js";
 
 /** A text as its encoder reads it. */
@@ -20,8 +20,6 @@ interface TokenizerFile {
 const CHARACTERS_A_TOKEN = 8;
 /** Characters that are read of one text, however few tokens they make: gibberish without a space is one token. */
 const MOST_READ = 65_536;
-/** Tokens that a cut in the middle of a word may have changed. */
-const UNSURE_TOKENS = 8;
 /** Longest text that the library is given at once: it takes more than linear time and stack for longer ones. */
 const LONGEST_PIECE = 16_384;
 /** Texts of which every vocabulary knows one. */
@@ -80,11 +78,14 @@ export class TextTokenizer {
   /** The first tokens, at least one more than there is room for where the text has them, and whether text is left. */
   private read(text: string, room: number): { ids: number[]; rest: boolean } {
     const most = Math.max(MOST_READ, room * CHARACTERS_A_TOKEN);
-    for (let length = (room + UNSURE_TOKENS) * CHARACTERS_A_TOKEN; ; length *= 2) {
+    for (let length = (room + 1) * CHARACTERS_A_TOKEN; ; length *= 2) {
       if (length >= text.length && text.length <= most) return { ids: this.ids(text), rest: false };
       const end = cutBefore(text, 0, Math.min(length, most));
+      // Within a word, all of its tokens may be others than those of the whole word.
+      const isSure = endsWord(text, end);
+      if (!isSure && length < most) continue;
       const ids = this.ids(text.slice(0, end));
-      if (ids.length >= room + UNSURE_TOKENS || length >= most) return { ids, rest: true };
+      if (ids.length > room || length >= most) return { ids, rest: true };
     }
   }
 

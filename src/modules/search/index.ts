@@ -4,6 +4,7 @@ import type { NodeSource } from "../graph/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
+import type { TrainingModule } from "../training/index.js";
 import { CollectionRow } from "./collection.entity.js";
 import { CollectionEmbedderResolver } from "./collection-embedder.resolver.js";
 import { CollectionResolver } from "./collection.resolver.js";
@@ -15,6 +16,9 @@ import { CollectionDocumentsResolver, DocumentResolver } from "./document.resolv
 import { DocumentService } from "./document.service.js";
 import { DocumentType } from "./document.types.js";
 import { DocumentEmbedder } from "./document-embedder.service.js";
+import { trainEmbedderJob } from "./embedder-training.jobs.js";
+import { EmbedderTrainingResolver } from "./embedder-training.resolver.js";
+import { EmbedderTrainingService } from "./embedder-training.service.js";
 import { HnswIndexService } from "./hnsw-index.service.js";
 import { IndexBuilder } from "./index-builder.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
@@ -31,6 +35,7 @@ export interface SearchModule {
   documents: DocumentService;
   ingestion: IngestService;
   embedder: DocumentEmbedder;
+  embedderTraining: EmbedderTrainingService;
   indexBuilder: IndexBuilder;
   discardedIndexes: DiscardedIndexService;
   resolvers: object[];
@@ -42,11 +47,12 @@ export interface SearchModuleOptions {
   operations: OperationsModule;
   models: ModelsModule;
   embeddings: EmbeddingsModule;
+  training: TrainingModule;
   logger: Logger;
 }
 
 export function createSearchModule(options: SearchModuleOptions): SearchModule {
-  const { database, operations, models, embeddings, logger } = options;
+  const { database, operations, models, embeddings, training, logger } = options;
   const { jobs } = operations;
   const discardedIndexes = new DiscardedIndexService(database, logger);
   const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
@@ -57,7 +63,9 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
   const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
   const hnsw = new HnswIndexService(database, logger);
   const indexBuilder = new IndexBuilder(database, jobs, embedder, hnsw, discardedIndexes);
+  const embedderTraining = new EmbedderTrainingService(database, collections, training.runs);
   jobs.register(embedDocumentsJob);
+  training.runs.register(trainEmbedderJob);
   jobs.register(reindexCollectionJob, reindexing.jobHooks());
   models.lifecycle.onProductionChange(reindexing.productionHandler);
   return {
@@ -65,6 +73,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     documents,
     ingestion,
     embedder,
+    embedderTraining,
     indexBuilder,
     discardedIndexes,
     resolvers: [
@@ -72,6 +81,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
       new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
       new CollectionDocumentsResolver(documents),
       new DocumentResolver(collections, ingestion),
+      new EmbedderTrainingResolver(embedderTraining, collections),
     ],
     nodeSources: [
       {
@@ -95,6 +105,8 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
 }
 
 export { CollectionService } from "./collection.service.js";
+export { trainEmbedderJob } from "./embedder-training.jobs.js";
+export { EmbedderTrainingService } from "./embedder-training.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";
 export { IngestService } from "./ingest.service.js";
 export { reindexCollectionJob } from "./reindex.jobs.js";
