@@ -78,7 +78,7 @@ async function embeddedOf(collection: string): Promise<Map<string, Embedded>> {
     );
     const [faulty] = await database.dataSource.query<{ count: number }[]>(
       `SELECT (SELECT count(*)::int FROM vectors.passages_${index!.id} p
-         WHERE abs(l2_norm(embedding) - 1) > 0.01 OR NOT EXISTS (SELECT FROM documents WHERE id = p.document_id)) +
+         WHERE abs((embedding <#> embedding) + 1) > 0.01 OR NOT EXISTS (SELECT FROM documents WHERE id = p.document_id)) +
          (SELECT count(*)::int FROM postings p WHERE NOT EXISTS (SELECT FROM documents WHERE id = p.document_id))
          AS count`,
     );

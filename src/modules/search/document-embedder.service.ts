@@ -171,7 +171,7 @@ export class DocumentEmbedder {
       const wanted = await pending.wanted(index.id, revisions);
       if (wanted.size === 0) return 0;
       const passages = documents.filter(({ id }) => wanted.has(id)).map((d) => [d.id, d.passages] as const);
-      await replacePassages(tx, index.id, new Map(passages));
+      await replacePassages(tx, index, new Map(passages));
       await pending.remove(index.id, [...wanted]);
       if (collection?.servingIndexId === index.id) await collections.grow(index.collectionId);
       return wanted.size;

@@ -1,5 +1,5 @@
 import type { DataSource } from "typeorm";
-import { OPERATOR_CLASS, hnswName, nearness, passageTable } from "./passage-table.js";
+import { distanceTo, hnswName, operatorClass, passageTable } from "./passage-table.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 
 export interface HnswOptions {
@@ -25,7 +25,7 @@ export class HnswIndexRepository {
 
   constructor(
     private readonly dataSource: DataSource,
-    private readonly index: Pick<SearchIndexRow, "id" | "dimensions">,
+    private readonly index: Pick<SearchIndexRow, "id" | "dimensions" | "vectorType">,
   ) {
     this.table = passageTable(index.id);
     this.name = hnswName(index.id);
@@ -78,7 +78,7 @@ export class HnswIndexRepository {
       signal.addEventListener("abort", cancel, { once: true });
       await runner.query(
         `CREATE INDEX CONCURRENTLY ${this.name} ON ${this.table}
-         USING hnsw (embedding ${OPERATOR_CLASS}) WITH (m = ${m}, ef_construction = ${efConstruction})`,
+         USING hnsw (embedding ${operatorClass(this.index)}) WITH (m = ${m}, ef_construction = ${efConstruction})`,
       );
       await runner.query(`ANALYZE ${this.table}`);
     } finally {
@@ -126,7 +126,7 @@ export class HnswIndexRepository {
     return this.dataSource.transaction(async (tx) => {
       await tx.query(settings);
       await tx.query("SET LOCAL statement_timeout = 0");
-      const nearest = nearness("embedding", `$1::halfvec(${this.index.dimensions})`);
+      const nearest = distanceTo("$1", this.index);
       const rows = await tx.query<{ distance: number }[]>(
         `SELECT ${nearest} AS distance FROM ${this.table} ORDER BY ${nearest} LIMIT ${NEAREST}`,
         [vector],

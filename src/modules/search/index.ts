@@ -105,6 +105,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
 }
 
 export { CollectionService } from "./collection.service.js";
+export type { DocumentRequest } from "./document-input.rules.js";
 export { trainEmbedderJob } from "./embedder-training.jobs.js";
 export { EmbedderTrainingService } from "./embedder-training.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";

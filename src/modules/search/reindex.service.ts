@@ -11,6 +11,7 @@ import type { DiscardedIndexService } from "./discarded-index.service.js";
 import { reindexCollectionJob } from "./reindex.jobs.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 import { SearchIndexRepository } from "./search-index.repository.js";
+import type { NewSearchIndex } from "./search-index.repository.js";
 import { switchServing } from "./serving-switch.js";
 
 interface Embedding {
@@ -151,9 +152,7 @@ export class ReindexService {
     if (known)
       return (await indexes.countMissing(known.id, collection.servingIndexId)) > 0 ? undefined : known;
     if (collection.documentCount > 0) return undefined;
-    const dimensions = dimensionsOf(version);
-    const { id: collectionId } = collection;
-    const index = await indexes.insert({ collectionId, versionId: version.id, dimensions, jobId: null });
+    const index = await indexes.insert(this.newIndex({ collection, version }, null));
     await indexes.update(index, { filledTo: null });
     return index;
   }
@@ -179,10 +178,15 @@ export class ReindexService {
     jobId: string,
   ): Promise<void> {
     const indexes = new SearchIndexRepository(tx);
-    const dimensions = dimensionsOf(version);
     if (kept) await indexes.update(kept, { jobId });
-    else await indexes.insert({ collectionId: collection.id, versionId: version.id, dimensions, jobId });
+    else await indexes.insert(this.newIndex({ collection, version }, jobId));
     await new CollectionRepository(tx).noteReindex(collection.id, jobId);
+  }
+
+  private newIndex({ collection, version }: Embedding, jobId: string | null): NewSearchIndex {
+    const vectorType = this.database.vectorSearch === "exact" ? "vector" : "halfvec";
+    const dimensions = dimensionsOf(version);
+    return { collectionId: collection.id, versionId: version.id, dimensions, vectorType, jobId };
   }
 
   /** Takes their index away from the reindexes under way. @returns the one to be cancelled */

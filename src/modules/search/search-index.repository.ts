@@ -1,11 +1,13 @@
 import type { Transaction } from "../../ports/database.js";
 import { createPassageTable, dropPassageTable, passageTable } from "./passage-table.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import type { VectorType } from "./search-index.entity.js";
 
 export interface NewSearchIndex {
   collectionId: number;
   versionId: string;
   dimensions: number;
+  vectorType: VectorType;
   jobId: string | null;
 }
 
