@@ -1,16 +1,17 @@
-// npm run bench [-- serving|inference|forecasting|start|embedding ...] [--data FILE] [--passages N]: prints tables, writes nothing.
+// npm run bench [-- serving|inference|forecasting|start|embedding|retrieval ...] [--data FILE|DIR] [--dsn DSN] [--passages N]: prints tables, writes nothing.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
 import type { BenchTable } from "./bench-table.js";
 import { embeddingBench } from "./embedding.bench.js";
 import { forecastingBench } from "./forecasting.bench.js";
 import { inferenceBench } from "./inference.bench.js";
+import { retrievalBench } from "./retrieval.bench.js";
 import { servingBench } from "./serving.bench.js";
 import { startBench } from "./start.bench.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { data: { type: "string" }, passages: { type: "string" } },
+  options: { data: { type: "string" }, dsn: { type: "string" }, passages: { type: "string" } },
 });
 const groups: Record<string, () => Promise<BenchTable>> = {
   serving: servingBench,
@@ -19,6 +20,13 @@ const groups: Record<string, () => Promise<BenchTable>> = {
   start: startBench,
   embedding: () => embeddingBench(values.passages === undefined ? {} : { passages: Number(values.passages) }),
 };
+const needsData: Record<string, (data: string) => Promise<BenchTable>> = {
+  retrieval: (data) => retrievalBench({ data, dsn: values.dsn }),
+};
+if (values.data !== undefined) {
+  const { data } = values;
+  for (const [name, measure] of Object.entries(needsData)) groups[name] = () => measure(data);
+}
 const wanted = positionals.length > 0 ? positionals : Object.keys(groups);
 const unknown = wanted.filter((name) => !(name in groups));
 if (unknown.length > 0) {
