@@ -81,6 +81,7 @@ const INDEXES = `
     collection_id integer NOT NULL CONSTRAINT search_indexes_collection_fkey REFERENCES collections (id),
     version_id uuid NOT NULL CONSTRAINT search_indexes_version_fkey REFERENCES model_versions (id),
     dimensions integer NOT NULL,
+    vector_type text NOT NULL,
     state text NOT NULL,
     job_id uuid,
     filled_to bigint,

@@ -163,14 +163,9 @@ function createModules(
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, operations, models, embeddings, logger });
+  const search = createSearchModule({ database, operations, models, embeddings, training, logger });
   const samples = new SampleLoader({
-    curves: curves.curves,
-    training: training.training,
-    runs: training.runs,
-    registry: models.registry,
-    lifecycle: models.lifecycle,
-    logger,
+    ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,
   });
   const modules = [operations, curves, models, embeddings, training, predictions, search];

@@ -1,12 +1,14 @@
 import { validateModelVersionJob } from "../src/modules/models/index.js";
-import { embedDocumentsJob } from "../src/modules/search/index.js";
+import { embedDocumentsJob, reindexCollectionJob, trainEmbedderJob } from "../src/modules/search/index.js";
 import { trainForecasterJob } from "../src/modules/training/index.js";
 
 /** Every job of the platform, by its name. */
 export const jobCatalogue = {
   "validate-model-version": validateModelVersionJob,
   "train-forecaster": trainForecasterJob,
+  "train-embedder": trainEmbedderJob,
   "embed-documents": embedDocumentsJob,
+  "reindex-collection": reindexCollectionJob,
 };
 
 export type JobCatalogue = typeof jobCatalogue;

@@ -15,5 +15,7 @@ export function jobHandlers({ models, training, search }: App): { [N in JobName]
     "embed-documents": async (_, run) => ({
       ...(await search.embedder.embedPending(run, { jobId: run.id })),
     }),
+    "train-embedder": ({ run: trainingRun }, run) => search.embedderTraining.execute(trainingRun, run),
+    "reindex-collection": (_, run) => search.indexBuilder.build(run),
   };
 }

@@ -12,5 +12,10 @@ const HOUR_MS = 3_600_000;
 export const jobSchedules: Schedule[] = [
   { name: "sweep-jobs", when: { everyMs: 30_000 }, tick: ({ operations }) => operations.jobs.sweep() },
   { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
+  {
+    name: "sweep-search-indexes",
+    when: { everyMs: 30_000 },
+    tick: ({ search }) => search.discardedIndexes.sweep(),
+  },
   { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];

@@ -1,4 +1,7 @@
 import type { CollectionOperations } from "./collection-operations.js";
+import type { Connection, Operation } from "./operation.js";
+
+export type { Connection } from "./operation.js";
 
 /** Variables and answers of the documents in `schema/operations`, by file name. */
 export interface GraphOperations extends CollectionOperations {
@@ -67,6 +70,10 @@ export interface GraphOperations extends CollectionOperations {
     { input: StartTrainingInput },
     { startTraining: { run: { id: string; status: RunStatus }; cursor: string } }
   >;
+  "train-embedder": Operation<
+    { input: TrainEmbedderInput },
+    { trainEmbedder: { run: { id: string; status: RunStatus }; cursor: string } }
+  >;
   "cancel-training": Operation<
     { input: { run: string } },
     { cancelTraining: { run: { id: string; status: RunStatus } } }
@@ -83,23 +90,13 @@ export interface GraphOperations extends CollectionOperations {
     },
     { forecast: CurveForecast }
   >;
+  job: Operation<{ id: string }, { job: Job | null }>;
   jobs: Operation<{ first: number; kind?: string; state?: string }, { jobs: Connection<Job> }>;
 }
 
 export type OperationName = keyof GraphOperations;
 export type Variables<N extends OperationName> = GraphOperations[N]["variables"];
 export type Answer<N extends OperationName> = GraphOperations[N]["answer"];
-
-export interface Operation<V, A> {
-  variables: V;
-  answer: A;
-}
-
-export interface Connection<T> {
-  edges: { node: T }[];
-  pageInfo: { hasNextPage: boolean; endCursor: string | null };
-  totalCount: number;
-}
 
 export type CurveKind = "YIELD" | "FORWARD";
 export type RunStatus = "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
@@ -245,6 +242,13 @@ export interface StartTrainingInput {
   seed?: number;
 }
 
+export interface TrainEmbedderInput {
+  model: string;
+  collection: string;
+  dimensions?: number;
+  seed?: number;
+}
+
 export interface TrainingRunSummary {
   id: string;
   status: RunStatus;
@@ -252,6 +256,7 @@ export interface TrainingRunSummary {
   error: string | null;
   model: { name: string };
   curve: { name: string } | null;
+  collection: { name: string } | null;
   version: { number: number } | null;
   createdBy: string;
   createdAt: string;

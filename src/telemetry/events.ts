@@ -7,12 +7,16 @@ import {
   embeddingBatchTokens,
   embeddingCacheLookups,
   embeddingDuration,
+  indexSwitches,
   inferenceBatchRows,
   inferenceDuration,
   inferenceProvider,
   modelLabel,
   operationErrors,
+  reindexes,
   requestDuration,
+  searchCacheLookups,
+  searchDuration,
   stageTransitions,
   trainingRuns,
 } from "./metrics.js";
@@ -37,6 +41,25 @@ export function reportTrainingEnd(run: {
 }): void {
   trainingRuns.inc({ status: run.status });
   logger.info({ event: "training.ended", ...run }, "a training run ended");
+}
+
+/** A collection was embedded anew, or it was tried. */
+export function reportReindexEnd(reindex: {
+  job: string;
+  collection: string;
+  status: "COMPLETED" | "FAILED" | "CANCELLED";
+  index?: number;
+  recall?: number | null;
+  reason?: string;
+}): void {
+  reindexes.inc({ status: reindex.status });
+  logger.info({ event: "collection.reindexed", ...reindex }, "a reindex ended");
+}
+
+/** An index that stood ready answers a collection's searches. */
+export function reportIndexSwitch(change: { collection: string; index: number; version: string }): void {
+  indexSwitches.inc();
+  logger.info({ event: "collection.index_switched", ...change }, "another index answers searches");
 }
 
 /** Documents that came into a collection or went from it, by what became of them. */
@@ -106,6 +129,14 @@ export function reportEmbeddingCall(call: { priority: string; seconds: number })
 export function reportEmbeddingCache(lookups: { hits: number; misses: number }): void {
   embeddingCacheLookups.inc({ outcome: "hit" }, lookups.hits);
   embeddingCacheLookups.inc({ outcome: "miss" }, lookups.misses);
+}
+
+export function reportSearch(search: { mode: string; seconds: number }): void {
+  searchDuration.observe({ mode: search.mode }, search.seconds);
+}
+
+export function reportSearchCache(outcome: "hit" | "shared" | "miss"): void {
+  searchCacheLookups.inc({ outcome });
 }
 
 export interface HttpRequestReport {

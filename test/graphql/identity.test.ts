@@ -55,9 +55,14 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   ],
   recordCurve: [`mutation { recordCurve(input: { curve: "absent", snapshots: [] }) { created } }`, ENGINEERS],
   startTraining: [`mutation { startTraining(input: { model: "m", curve: "absent" }) { cursor } }`, ENGINEERS],
+  trainEmbedder: [
+    `mutation { trainEmbedder(input: { model: "m", collection: "absent" }) { cursor } }`,
+    ENGINEERS,
+  ],
   cancelTraining: [`mutation { cancelTraining(input: { run: "absent" }) { cursor } }`, PROMOTERS],
   collection: [`{ collection(name: "absent") { id } }`, READERS],
   collections: [`{ collections { totalCount } }`, READERS],
+  search: [`{ search(input: { collection: "absent", query: "gas" }) { plan { mode } } }`, READERS],
   createCollection: [
     `mutation { createCollection(input: { name: "NO NAME" }) { collection { id } } }`,
     ENGINEERS,
@@ -69,6 +74,14 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   deleteDocuments: [
     `mutation { deleteDocuments(input: { collection: "absent", keys: [] }) { deleted } }`,
     ENGINEERS,
+  ],
+  setCollectionEmbedder: [
+    `mutation { setCollectionEmbedder(input: { collection: "absent", embedder: "absent" }) { collection { id } } }`,
+    ENGINEERS,
+  ],
+  reindexCollection: [
+    `mutation { reindexCollection(input: { collection: "absent" }) { cursor } }`,
+    PROMOTERS,
   ],
   retryJob: [`mutation { retryJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   cancelJob: [`mutation { cancelJob(input: { job: "absent" }) { cursor } }`, OPERATORS],

@@ -8,12 +8,13 @@ import { followTraining } from "../follow-training.js";
 import { GraphClient } from "../graph-client.js";
 import type { Curve, ModelVersion, TrainingRun } from "../graph-operations.js";
 import { withLocalPlatform } from "../local-platform.js";
+import { runText } from "../run-text.js";
 import { forecast } from "./forecast.command.js";
 import { predict } from "./predict.command.js";
 import { promote } from "./promote.command.js";
 import { register } from "./register.command.js";
 import { rollback } from "./rollback.command.js";
-import { runText, startRun } from "./train.command.js";
+import { startRun } from "./train.command.js";
 import type { TrainOptions } from "./train.command.js";
 
 const CURVE = "ust-par-yield";

@@ -15,10 +15,12 @@ import { register } from "./register.command.js";
 import { rollback } from "./rollback.command.js";
 import { runs } from "./runs.command.js";
 import { train } from "./train.command.js";
+import { trainEmbedder } from "./train-embedder.command.js";
 
 /** Every command, in the order of the help. */
 export const commands: CliCommand[] = [
   train,
+  trainEmbedder,
   promote,
   rollback,
   forecast,

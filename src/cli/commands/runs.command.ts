@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { CliCommand, CliContext, CommandResult } from "../command.js";
 import { readRun } from "../follow-training.js";
 import { count } from "../option-parsers.js";
-import { runText } from "./train.command.js";
+import { runText } from "../run-text.js";
 
 export interface RunsOptions {
   model?: string;
@@ -36,12 +36,12 @@ async function listRuns(
     ...[
       node.id,
       node.model.name,
-      node.curve?.name ?? null,
+      node.curve?.name ?? node.collection?.name ?? null,
       node.status,
       `${Math.round(node.progress * 100)} %`,
     ],
     ...[node.version?.number ?? null, node.createdAt, node.error],
   ]);
-  const head = ["run", "model", "curve", "status", "progress", "version", "created", "error"];
+  const head = ["run", "model", "learns from", "status", "progress", "version", "created", "error"];
   return { data: trainingRuns.edges.map(({ node }) => node), text: terminal.table(head, rows, [4, 5]) };
 }

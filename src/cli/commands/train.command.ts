@@ -1,12 +1,10 @@
 import type { Command } from "commander";
-import { backtestTable, fullBacktestTable } from "../backtest-table.js";
-import type { CliCommand, CliContext, CommandResult } from "../command.js";
+import type { CliCommand, CliContext } from "../command.js";
 import { CommandFailure, UsageError } from "../command-failure.js";
-import { detachable } from "../detachable.js";
-import { followTraining } from "../follow-training.js";
-import type { CurveKind, RunStatus, TrainingRun } from "../graph-operations.js";
+import type { CurveKind, RunStatus } from "../graph-operations.js";
 import { count, countList, decimal, integer, isoDate, keyValue, oneOf } from "../option-parsers.js";
-import type { Terminal } from "../terminal.js";
+import { runText } from "../run-text.js";
+import { followStartedRun } from "../started-run.js";
 
 const SAMPLE_CURVE = "ust-par-yield";
 const TYPES = [
@@ -17,7 +15,6 @@ const TYPES = [
   "GRADIENT_BOOSTING",
   "ENSEMBLE",
 ] as const;
-const EXIT_INTERRUPTED = 130;
 
 export interface TrainOptions {
   curveType?: CurveKind;
@@ -71,23 +68,19 @@ export const train: CliCommand<TrainOptions> = {
       .option("--full", "score each tenor on its own");
   },
   async run(context, options) {
-    const { terminal } = context;
     const { run, cursor, curve } = await startRun(context, options);
-    if (!options.wait) {
-      return {
-        data: { run, cursor },
-        text: `run ${run.id} (${run.status}); see it with: 254carbon runs ${run.id}`,
-      };
-    }
-    terminal.note(`${options.modelType} on ${curve}, a new version of ${options.model}: run ${run.id}`);
-    const finished = await detachable(terminal, "Detach and let the training go on?", (signal) =>
-      followTraining(context, run.id, cursor, signal),
+    return followStartedRun(
+      context,
+      { run, cursor },
+      {
+        wait: options.wait,
+        note: `${options.modelType} on ${curve}, a new version of ${options.model}`,
+        show: (finished) => ({
+          data: finished,
+          text: runText(context.terminal, finished, options.full ?? false),
+        }),
+      },
     );
-    if (!finished) {
-      const text = `run ${run.id} goes on; see it with: 254carbon runs ${run.id}; end it with: 254carbon cancel ${run.id}`;
-      return { data: { run, cursor, detached: true }, text, exitCode: EXIT_INTERRUPTED };
-    }
-    return trainingResult(terminal, finished, options.full ?? false);
   },
 };
 
@@ -105,30 +98,6 @@ export async function startRun(
     },
   });
   return { ...startTraining, curve };
-}
-
-/** @throws {CommandFailure} when the run has no version to show for itself */
-function trainingResult(terminal: Terminal, run: TrainingRun, full: boolean): CommandResult {
-  if (run.status !== "SUCCEEDED") {
-    throw new CommandFailure(
-      run.status,
-      `run ${run.id} ended ${run.status}: ${run.error ?? "no reason given"}`,
-    );
-  }
-  return { data: run, text: runText(terminal, run, full) };
-}
-
-/** The backtest of a run, and what it became. */
-export function runText(terminal: Terminal, run: TrainingRun, full: boolean): string {
-  const lines = [`run ${run.id} on ${run.curve?.name ?? "-"}: ${run.status}`];
-  if (run.error) lines.push(run.error);
-  if (run.backtest) {
-    lines.push(`Backtest from ${run.backtest.origins} origins, out of sample (means over the tenors):`);
-    lines.push(backtestTable(terminal, run.backtest));
-    if (full) lines.push(fullBacktestTable(terminal, run.backtest));
-  }
-  if (run.version) lines.push(`${run.model.name} version ${run.version.number}, stage ${run.version.stage}`);
-  return lines.join("\n");
 }
 
 /** @throws {UsageError} when the curve's kind is not the one asked for; {CommandFailure} when none can be chosen */

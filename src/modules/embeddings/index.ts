@@ -37,3 +37,7 @@ export type { EmbedOptions, SplitOptions, TextRole } from "./embedding.service.j
 export type { TextEmbedding } from "./embedding-cache.js";
 export type { Passage } from "./passages.rules.js";
 export type { PassageSource } from "./tokenizer-task.rules.js";
+export {
+  DIMENSIONS as TRAINED_DIMENSIONS,
+  trainEmbedderInThread,
+} from "./training/train-embedder-in-thread.js";

@@ -101,6 +101,7 @@ export { ModelRow } from "./model.entity.js";
 export { validateModelVersionJob } from "./model.jobs.js";
 export { assertModelName } from "./model-input.rules.js";
 export { ModelLifecycleService } from "./model-lifecycle.service.js";
+export type { ProductionHandler } from "./model-lifecycle.service.js";
 export { ModelRegistryService } from "./model-registry.service.js";
 export type { TrainedArtifact } from "./model-registry.service.js";
 export { ModelType, ModelVersionType, TensorTypeEnum } from "./model.types.js";

@@ -1,4 +1,4 @@
-import type { Database } from "../../ports/database.js";
+import type { Database, Transaction } from "../../ports/database.js";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import { InvalidInputError, PreconditionFailedError } from "../../shared/errors.js";
 import { reportStageTransition } from "../../telemetry/events.js";
@@ -30,6 +30,28 @@ export interface RollbackRequest {
   idempotencyKey?: string | null;
 }
 
+/**
+ * Part of the transaction that puts a version into production; the model is locked.
+ * @returns what is left to do once it has committed; a process that ends before must be able to do without it
+ */
+export type ProductionHandler = (
+  tx: Transaction,
+  model: ModelRow,
+  version: ModelVersionRow,
+  caller: Caller,
+) => Promise<FollowUp>;
+
+type FollowUp = () => Promise<void>;
+
+/** What `enter` needs beside the model: who enters which stage, and why. */
+interface Entry {
+  version: ModelVersionRow;
+  to: Stage;
+  incumbent: ModelVersionRow | null;
+  kind: "PROMOTION" | "ROLLBACK";
+  reason: string | null | undefined;
+}
+
 interface Change {
   transition: string;
   /** Key of the artifact that left production. */
@@ -38,6 +60,8 @@ interface Change {
 
 /** Moves model versions through their stages. */
 export class ModelLifecycleService {
+  private readonly productionHandlers: ProductionHandler[] = [];
+
   constructor(
     private readonly database: Database,
     private readonly registry: ModelRegistryService,
@@ -45,12 +69,18 @@ export class ModelLifecycleService {
     private readonly runtime: InferenceRuntime,
   ) {}
 
+  /** Lets another module change what is its own together with the version in production. */
+  onProductionChange(handler: ProductionHandler): void {
+    this.productionHandlers.push(handler);
+  }
+
   /** Warms the version, then puts it into the stage, in one transaction with its history and event. */
   async promote(request: PromotionRequest, caller: Caller): Promise<StageTransitionRow> {
     assertReason(request.reason);
     const { version } = await this.registry.requireVersion(request.model, request.number);
     if (version.status === "READY" && isExclusive(request.stage)) await this.served.warm(version);
     const { idempotencyKey, ...body } = request;
+    const followUps: FollowUp[] = [];
     const change = await this.database.transaction((tx) =>
       onceOnly(
         tx,
@@ -68,20 +98,13 @@ export class ModelLifecycleService {
             if (last) return { transition: last.id };
             throw new PreconditionFailedError(`version ${candidate.number} has never left ${request.stage}`);
           }
-          return this.enter(
-            versions,
-            model,
-            candidate,
-            request.stage,
-            incumbent,
-            "PROMOTION",
-            request,
-            caller,
-          );
+          const { stage: to, reason } = request;
+          const entry: Entry = { version: candidate, to, incumbent, kind: "PROMOTION", reason };
+          return this.enter(tx, model, entry, caller, followUps);
         },
       ),
     );
-    return this.afterwards(request.model, change);
+    return this.afterwards(request.model, change, followUps);
   }
 
   /** Puts back the version that was in production before the current one. */
@@ -89,6 +112,7 @@ export class ModelLifecycleService {
     assertReason(request.reason);
     await this.warmRollbackTarget(request.model);
     const { idempotencyKey, ...body } = request;
+    const followUps: FollowUp[] = [];
     const change = await this.database.transaction((tx) =>
       onceOnly(
         tx,
@@ -105,11 +129,15 @@ export class ModelLifecycleService {
             );
           }
           const candidate = (await versions.find(target))!;
-          return this.enter(versions, model, candidate, "PRODUCTION", incumbent, "ROLLBACK", request, caller);
+          const entry: Entry = {
+            ...{ version: candidate, to: "PRODUCTION", incumbent },
+            ...{ kind: "ROLLBACK", reason: request.reason },
+          };
+          return this.enter(tx, model, entry, caller, followUps);
         },
       ),
     );
-    return this.afterwards(request.model, change);
+    return this.afterwards(request.model, change, followUps);
   }
 
   history(model: ModelRow, page: PageRequest): Promise<Page<StageTransitionRow>> {
@@ -133,24 +161,24 @@ export class ModelLifecycleService {
   }
 
   private async enter(
-    versions: ModelVersionRepository,
+    tx: Transaction,
     model: ModelRow,
-    version: ModelVersionRow,
-    to: Stage,
-    incumbent: ModelVersionRow | null,
-    kind: "PROMOTION" | "ROLLBACK",
-    request: { reason?: string | null },
+    { version, to, incumbent, kind, reason }: Entry,
     caller: Caller,
+    followUps: FollowUp[],
   ): Promise<Change> {
-    const transition = await versions.enterStage(model, {
+    const transition = await new ModelVersionRepository(tx).enterStage(model, {
       kind,
       version,
       to,
       incumbent: incumbent ?? undefined,
       actor: caller.subject,
-      reason: request.reason ?? null,
+      reason: reason ?? null,
     });
-    const leaves = to === "PRODUCTION" && incumbent && filesKey(incumbent) !== filesKey(version);
+    if (to !== "PRODUCTION") return { transition: transition.id };
+    for (const handle of this.productionHandlers) followUps.push(await handle(tx, model, version, caller));
+    // An embedder that was replaced answers searches until its collections have been embedded anew.
+    const leaves = incumbent && model.kind !== "TEXT_EMBEDDER" && filesKey(incumbent) !== filesKey(version);
     return { transition: transition.id, ...(leaves ? { retired: filesKey(incumbent) } : {}) };
   }
 
@@ -158,8 +186,10 @@ export class ModelLifecycleService {
   private async afterwards(
     modelName: string,
     change: Change & { repeated: boolean },
+    followUps: readonly FollowUp[],
   ): Promise<StageTransitionRow> {
     this.served.forget(modelName);
+    for (const followUp of followUps) await followUp();
     const transition = (await this.findTransition(change.transition))!;
     if (!change.repeated)
       reportStageTransition({ model: modelName, kind: transition.kind, stage: transition.to });

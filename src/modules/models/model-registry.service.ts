@@ -283,6 +283,11 @@ export class ModelRegistryService {
     return (await new ModelRepository(tx).byIds([id])).get(id)!;
   }
 
+  /** The version in production, for transactions that hold the model. */
+  productionWithin(tx: Transaction, modelId: string): Promise<ModelVersionRow | null> {
+    return new ModelVersionRepository(tx).inStage(modelId, "PRODUCTION");
+  }
+
   findModel(name: string): Promise<ModelRow | null> {
     return this.models().byName(name);
   }

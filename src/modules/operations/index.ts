@@ -52,7 +52,7 @@ export type { JobRow } from "./job.entity.js";
 export { JobRepository } from "./job.repository.js";
 export { JobService } from "./job.service.js";
 export type { JobHooks } from "./job.service.js";
-export { JobType } from "./job.types.js";
+export { JobPayload, JobType } from "./job.types.js";
 export { onceOnly } from "./once-only.js";
 export { OUTBOX_CHANNEL, OutboxRepository, cursorBefore, toEventCursor } from "./outbox.repository.js";
 export type { EventPosition, StoredEvent } from "./outbox.repository.js";

@@ -67,6 +67,19 @@ export class CollectionRepository {
     return rows.map(({ cfgname }) => cfgname);
   }
 
+  async follow(id: number, embedderModelId: string): Promise<void> {
+    await this.tx.update(CollectionRow, id, { embedderModelId });
+  }
+
+  /** Lets an index answer searches; its row says so as well. */
+  async serve(id: number, servingIndexId: number): Promise<void> {
+    await this.tx.update(CollectionRow, id, { servingIndexId });
+  }
+
+  async noteReindex(id: number, reindexJobId: string): Promise<void> {
+    await this.tx.update(CollectionRow, id, { reindexJobId });
+  }
+
   /** After this, no answer that was remembered is given again. */
   async grow(id: number, by: { documents?: number; words?: number } = {}): Promise<void> {
     await this.tx.query(

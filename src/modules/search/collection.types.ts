@@ -44,6 +44,28 @@ export class CreateCollectionInput {
   language?: string | null;
 }
 
+@InputType({
+  description:
+    "A model with a version in production embeds the collection anew, beside the index that goes on answering " +
+    "searches; one without does so once it is promoted.",
+})
+export class SetCollectionEmbedderInput {
+  @Field()
+  collection!: string;
+
+  @Field()
+  embedder!: string;
+}
+
+@InputType()
+export class ReindexCollectionInput {
+  @Field()
+  collection!: string;
+
+  @Field(() => String, { nullable: true })
+  idempotencyKey?: string | null;
+}
+
 @ObjectType()
 export class CollectionPayload {
   @Field(() => CollectionType)

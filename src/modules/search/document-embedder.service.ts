@@ -35,7 +35,7 @@ interface EmbeddedDocument {
 const PAGE = { documents: 128, bytes: 256 * 1024 };
 const PAGES_UNDER_WAY = 2;
 /** Passages that one transaction writes, unless a document has more. */
-const PASSAGES_A_WRITE = 200;
+const PASSAGES_A_WRITE = 500;
 
 /** The index that answers comes first, the one that is kept for the way back last. */
 const URGENCY: Record<SearchIndexState, number> = { SERVING: 0, BUILDING: 1, KEPT: 2, DISCARDED: 3 };
@@ -67,20 +67,24 @@ export class DocumentEmbedder {
       outcome.skipped += written.skipped;
       await onProgress(Math.min(1, (outcome.embedded + outcome.skipped) / total));
     };
-    const indexes = await pending.indexes(jobId);
-    for (const index of indexes.sort((a, b) => URGENCY[a.state] - URGENCY[b.state])) {
+    const behind = new Set<number>();
+    for (;;) {
+      // Asked each time: an index that begins to serve leaves what it lacks to the jobs of the one that did.
+      const indexes = (await pending.indexes(jobId)).filter(({ id }) => !behind.has(id));
+      const [index] = indexes.sort((a, b) => URGENCY[a.state] - URGENCY[b.state]);
+      if (!index) return outcome;
       try {
         await this.fill(index, run, jobId, add);
       } catch (error) {
         const ended = run.signal.aborted || error instanceof UnrecoverableJobError;
         if (index.state !== "KEPT" || ended) throw error;
+        behind.add(index.id);
         this.logger.warn(
           { event: "search.kept_index_behind", index: index.id, version: index.versionId, err: error },
           "a kept index could not be brought up to date",
         );
       }
     }
-    return outcome;
   }
 
   private async fill(
@@ -158,15 +162,16 @@ export class DocumentEmbedder {
     documents: readonly EmbeddedDocument[],
   ): Promise<number> {
     return this.database.transaction(async (tx) => {
+      // The job before the collection, as its cancellation locks them.
+      await this.jobs.assertHeld(tx, run);
       const collections = new CollectionRepository(tx);
       const collection = await collections.lock(index.collectionId);
-      await this.jobs.assertHeld(tx, run);
       const pending = new PendingEmbeddingRepository(tx);
       const revisions = new Map(documents.map(({ id, revision }) => [id, revision]));
       const wanted = await pending.wanted(index.id, revisions);
       if (wanted.size === 0) return 0;
       const passages = documents.filter(({ id }) => wanted.has(id)).map((d) => [d.id, d.passages] as const);
-      await replacePassages(tx, index.id, new Map(passages));
+      await replacePassages(tx, index, new Map(passages));
       await pending.remove(index.id, [...wanted]);
       if (collection?.servingIndexId === index.id) await collections.grow(index.collectionId);
       return wanted.size;

@@ -56,7 +56,7 @@ export class DocumentWriteRepository {
     );
   }
 
-  /** Postings are deleted by their own repository; passages and what is pending go with the documents. */
+  /** Postings and passages are deleted by their own repositories; what is pending goes with the documents. */
   async delete(ids: readonly string[]): Promise<void> {
     await this.tx.query("DELETE FROM documents WHERE id = ANY($1::bigint[])", [ids]);
   }

@@ -4,18 +4,31 @@ import type { NodeSource } from "../graph/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
+import type { TrainingModule } from "../training/index.js";
 import { CollectionRow } from "./collection.entity.js";
+import { CollectionEmbedderResolver } from "./collection-embedder.resolver.js";
 import { CollectionResolver } from "./collection.resolver.js";
 import { CollectionService } from "./collection.service.js";
 import { CollectionType } from "./collection.types.js";
+import { DiscardedIndexService } from "./discarded-index.service.js";
 import { DocumentRow } from "./document.entity.js";
 import { CollectionDocumentsResolver, DocumentResolver } from "./document.resolver.js";
 import { DocumentService } from "./document.service.js";
 import { DocumentType } from "./document.types.js";
 import { DocumentEmbedder } from "./document-embedder.service.js";
+import { trainEmbedderJob } from "./embedder-training.jobs.js";
+import { EmbedderTrainingResolver } from "./embedder-training.resolver.js";
+import { EmbedderTrainingService } from "./embedder-training.service.js";
+import { HnswIndexService } from "./hnsw-index.service.js";
+import { IndexBuilder } from "./index-builder.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
+import { reindexCollectionJob } from "./reindex.jobs.js";
+import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { SearchResolver } from "./search.resolver.js";
+import { SearchService } from "./search.service.js";
+import { ServingIndexService } from "./serving-index.service.js";
 
 export const searchEntities = [CollectionRow, DocumentRow, SearchIndexRow];
 
@@ -24,6 +37,9 @@ export interface SearchModule {
   documents: DocumentService;
   ingestion: IngestService;
   embedder: DocumentEmbedder;
+  embedderTraining: EmbedderTrainingService;
+  indexBuilder: IndexBuilder;
+  discardedIndexes: DiscardedIndexService;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -33,31 +49,43 @@ export interface SearchModuleOptions {
   operations: OperationsModule;
   models: ModelsModule;
   embeddings: EmbeddingsModule;
+  training: TrainingModule;
   logger: Logger;
 }
 
 export function createSearchModule(options: SearchModuleOptions): SearchModule {
-  const { database, operations, models, embeddings, logger } = options;
-  const collections = new CollectionService(database, models.registry);
+  const { database, operations, models, embeddings, training, logger } = options;
+  const { jobs } = operations;
+  const discardedIndexes = new DiscardedIndexService(database, logger);
+  const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
+  const collections = new CollectionService(database, models.registry, reindexing);
+  const serving = new ServingIndexService(database, models.served);
   const documents = new DocumentService(database);
-  const ingestion = new IngestService(database, collections, operations.jobs);
-  const embedder = new DocumentEmbedder(
-    database,
-    operations.jobs,
-    models.served,
-    embeddings.embeddings,
-    logger,
-  );
-  operations.jobs.register(embedDocumentsJob);
+  const searching = new SearchService(database, models.served, embeddings.embeddings, documents);
+  const ingestion = new IngestService(database, collections, jobs);
+  const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
+  const hnsw = new HnswIndexService(database, logger);
+  const indexBuilder = new IndexBuilder(database, jobs, embedder, hnsw, discardedIndexes);
+  const embedderTraining = new EmbedderTrainingService(database, collections, training.runs);
+  jobs.register(embedDocumentsJob);
+  training.runs.register(trainEmbedderJob);
+  jobs.register(reindexCollectionJob, reindexing.jobHooks());
+  models.lifecycle.onProductionChange(reindexing.productionHandler);
   return {
     collections,
     documents,
     ingestion,
     embedder,
+    embedderTraining,
+    indexBuilder,
+    discardedIndexes,
     resolvers: [
       new CollectionResolver(collections, models.registry),
+      new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
       new CollectionDocumentsResolver(documents),
       new DocumentResolver(collections, ingestion),
+      new SearchResolver(searching),
+      new EmbedderTrainingResolver(embedderTraining, collections),
     ],
     nodeSources: [
       {
@@ -81,5 +109,9 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
 }
 
 export { CollectionService } from "./collection.service.js";
+export type { DocumentRequest } from "./document-input.rules.js";
+export { trainEmbedderJob } from "./embedder-training.jobs.js";
+export { EmbedderTrainingService } from "./embedder-training.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";
 export { IngestService } from "./ingest.service.js";
+export { reindexCollectionJob } from "./reindex.jobs.js";

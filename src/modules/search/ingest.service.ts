@@ -12,9 +12,11 @@ import type { DocumentRequest, IncomingDocument } from "./document-input.rules.j
 import { DocumentWriteRepository } from "./document-write.repository.js";
 import type { StoredDocument } from "./document-write.repository.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
+import { deletePassages } from "./passage-table.js";
 import { PendingEmbeddingRepository } from "./pending-embedding.repository.js";
 import { PostingRepository } from "./posting.repository.js";
 import type { DocumentWords } from "./posting.repository.js";
+import { SearchIndexRepository } from "./search-index.repository.js";
 
 export interface IngestRequest {
   collection: string;
@@ -155,6 +157,9 @@ export class IngestService {
     const ids = stored.map(({ id }) => id);
     await writer.countMetadataKeys(collectionId, ids, -1);
     await new PostingRepository(tx).delete(ids);
+    for (const index of await new SearchIndexRepository(tx).standing(collectionId)) {
+      await deletePassages(tx, index.id, ids);
+    }
     await writer.delete(ids);
     const words = stored.reduce((sum, { wordCount }) => sum + wordCount, 0);
     await collections.grow(collectionId, { documents: -ids.length, words: -words });

@@ -58,7 +58,8 @@ export class PendingEmbeddingRepository {
   indexes(jobId: string): Promise<SearchIndexRow[]> {
     return this.tx
       .createQueryBuilder(SearchIndexRow, "i")
-      .where("EXISTS (SELECT FROM pending_embeddings p WHERE p.job_id = :jobId AND p.index_id = i.id)", {
+      .where("i.state <> 'DISCARDED'")
+      .andWhere("EXISTS (SELECT FROM pending_embeddings p WHERE p.job_id = :jobId AND p.index_id = i.id)", {
         jobId,
       })
       .getMany();

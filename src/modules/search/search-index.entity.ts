@@ -10,6 +10,9 @@ import { CollectionRow } from "./collection.entity.js";
  */
 export type SearchIndexState = "BUILDING" | "SERVING" | "KEPT" | "DISCARDED";
 
+/** float32, or float16 in half the room where an HNSW index is searched rather than every row. */
+export type VectorType = "vector" | "halfvec";
+
 /** The vectors of one collection by one embedder version; they lie in `vectors.passages_<id>`. */
 @Entity("search_indexes")
 @Index("search_indexes_by_collection", ["collectionId"])
@@ -29,6 +32,10 @@ export class SearchIndexRow {
 
   @Column({ type: "integer" })
   dimensions!: number;
+
+  /** Of the column that holds the vectors. */
+  @Column({ name: "vector_type", type: "text" })
+  vectorType!: VectorType;
 
   @Column({ type: "text" })
   state!: SearchIndexState;

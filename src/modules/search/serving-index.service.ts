@@ -26,4 +26,10 @@ export class ServingIndexService {
     const found = await new SearchIndexRepository(this.database.dataSource.manager).serving(collectionId);
     return found && { ...found, version: await this.served.byVersionId(found.index.versionId) };
   }
+
+  /** Ids of the versions that answer searches now, by the ids of their collections; null where none does. */
+  async versionsOf(collectionIds: readonly number[]): Promise<(string | null)[]> {
+    const found = await new SearchIndexRepository(this.database.dataSource.manager).servingOf(collectionIds);
+    return collectionIds.map((id) => found.get(id)?.versionId ?? null);
+  }
 }
