@@ -68,7 +68,7 @@ async function makeVersion(runtime: InferenceRuntime, folder: string): Promise<S
 }
 
 /** Known words and signs, then made-up words up to the size of the vocabulary. */
-const vocabulary = [
+export const vocabulary = [
   ...smallVocabulary(),
   ...Array.from({ length: miniLmShape.vocabulary - smallVocabulary().length }, (_, i) => madeUpWord(i)),
 ];
@@ -83,7 +83,7 @@ function madeUpWord(number: number): string {
 }
 
 /** Texts whose numbers of tokens, special ones included, are spread evenly. */
-function makeTexts(count: number, fewest: number, most: number): string[] {
+export function makeTexts(count: number, fewest: number, most: number): string[] {
   let state = 254;
   const random = (below: number) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -112,20 +112,14 @@ async function compareThroughput(
   texts: readonly string[],
 ): Promise<Throughput> {
   const encodings = texts.map(idsOf);
-  const raw: { encoder: RawEncoder; name: string; batchSize: number; seconds: number }[] = [];
-  for (const [sessions, intraOpThreads] of layouts) {
-    const encoder = await RawEncoder.start(version.source.path, sessions, intraOpThreads);
-    const batchSize = await bestBatchSize(encoder, encodings.slice(0, trialPassages));
-    const name = `${sessions} x ${intraOpThreads} threads, batches of ${batchSize}`;
-    raw.push({ encoder, name, batchSize, seconds: 0 });
-  }
+  const raw = (await tuneRaw(version.source.path, encodings)).map((side) => ({ ...side, seconds: 0 }));
   try {
     await embeddings.embed(version, texts.slice(0, 50), { role: "PASSAGE", priority: "bulk" });
     let seconds = 0;
     const size = Math.ceil(texts.length / rounds);
     for (let start = 0; start < texts.length; start += size) {
       for (const side of raw) {
-        side.seconds += await side.encoder.run(encodings.slice(start, start + size), side.batchSize);
+        side.seconds += await side.raw.run(encodings.slice(start, start + size), side.batchSize);
       }
       const began = performance.now();
       await embeddings.embed(version, texts.slice(start, start + size), {
@@ -137,24 +131,49 @@ async function compareThroughput(
     const best = raw.reduce((a, b) => (b.seconds < a.seconds ? b : a));
     return { service: texts.length / seconds, raw: texts.length / best.seconds, rawLayout: best.name };
   } finally {
-    await Promise.all(raw.map(({ encoder }) => encoder.close()));
+    await Promise.all(raw.map((side) => side.raw.close()));
   }
 }
 
-async function bestBatchSize(encoder: RawEncoder, sample: readonly Int32Array[]): Promise<number> {
-  await encoder.run(sample.slice(0, 20), 1);
-  const fastest = batchSizes.map(() => Infinity);
-  for (let turn = 0; turn < 2; turn++) {
-    for (const [i, size] of batchSizes.entries()) {
-      fastest[i] = Math.min(fastest[i]!, await encoder.run(sample, size));
+interface TunedRawEncoder {
+  raw: RawEncoder;
+  name: string;
+  batchSize: number;
+  /** Of the trial. */
+  seconds: number;
+}
+
+/** The layout and the batch size that are fastest on some of the texts. */
+export async function bestRaw(path: string, encodings: readonly Int32Array[]): Promise<TunedRawEncoder> {
+  const [best, ...others] = (await tuneRaw(path, encodings)).sort((a, b) => a.seconds - b.seconds);
+  await Promise.all(others.map(({ raw }) => raw.close()));
+  return best!;
+}
+
+/** Each layout with its best batch size. */
+async function tuneRaw(path: string, encodings: readonly Int32Array[]): Promise<TunedRawEncoder[]> {
+  const sample = encodings.slice(0, trialPassages);
+  const tuned: TunedRawEncoder[] = [];
+  for (const [sessions, intraOpThreads] of layouts) {
+    const raw = await RawEncoder.start(path, sessions, intraOpThreads);
+    await raw.run(sample.slice(0, 20), 1);
+    const fastest = batchSizes.map(() => Infinity);
+    for (let turn = 0; turn < 2; turn++) {
+      for (const [i, size] of batchSizes.entries()) {
+        fastest[i] = Math.min(fastest[i]!, await raw.run(sample, size));
+      }
     }
+    const seconds = Math.min(...fastest);
+    const batchSize = batchSizes[fastest.indexOf(seconds)]!;
+    const name = `${sessions} x ${intraOpThreads} threads, batches of ${batchSize}`;
+    tuned.push({ raw, name, batchSize, seconds });
   }
-  return batchSizes[fastest.indexOf(Math.min(...fastest))]!;
+  return tuned;
 }
 
 const idByWord = new Map(vocabulary.map((word, id) => [word, id]));
 
-function idsOf(text: string): Int32Array {
+export function idsOf(text: string): Int32Array {
   const special = (token: string) => idByWord.get(token)!;
   return Int32Array.from([
     special("[CLS]"),
