@@ -1,4 +1,4 @@
-import { fuse, withFeedback } from "../../../src/modules/search/fusion.rules.js";
+import { fuse, leadersOf, withFeedback } from "../../../src/modules/search/fusion.rules.js";
 import type { Candidate } from "../../../src/modules/search/fusion.rules.js";
 
 /** Scores by document: the id is the place in the list, from 1. */
@@ -79,22 +79,20 @@ test("one document alone scores 1, and none gives none", () => {
   expect(fuse([])).toEqual([]);
 });
 
-test("feedback draws near what is like the leaders, and leaves alone what has no vector", () => {
+test("feedback is taken from what both kinds like, and leaves alone what has no vector", () => {
   const found = candidates([
     [9, 0.8],
-    [null, 0.5],
-    [null, 0.5],
+    [null, 0.9],
+    [8, 0.1],
     [1, null],
   ]);
-  const leaders = [{ documentId: "1", score: 1 }];
+  const leaders = leadersOf(found, fuse(found));
+  expect(leaders.map(({ documentId }) => documentId)).toEqual(["1"]);
+  expect(leaders[0]!.weight).toBeCloseTo((0.8 - 0.1) / (0.9 - 0.1) / 3, 12);
   const likeness = new Map([
-    ["1", 1],
-    ["2", 0.9],
-    ["3", 0.1],
+    ["1", 0.3],
+    ["2", 0.1],
+    ["4", 0.3],
   ]);
-  const scores = withFeedback(found, leaders, likeness).map(({ semantic }) => semantic);
-  expect(scores[0]).toBeCloseTo((0.8 + 1) / 2, 12);
-  expect(scores[1]!).toBeGreaterThan(scores[2]!);
-  expect(scores[3]).toBeNull();
-  expect(withFeedback(found, leaders, new Map())).toEqual(found);
+  expect(withFeedback(found, likeness).map(({ semantic }) => semantic)).toEqual([1.1, 1, 0.1, null]);
 });
