@@ -112,10 +112,8 @@ test("waits until all is embedded", async () => {
   const outcome = await cli("ingest", path, ...options, "--batch", "15", "--json");
   expect(JSON.parse(outcome.stdout)).toMatchObject({ created: 60, embedded: 60, failures: [] });
   const listed = await cli("collections", "--json");
-  expect(JSON.parse(listed.stdout)).toContainEqual({
-    ...{ name: "embedded", language: "english", documentCount: 60, pendingCount: 0 },
-    embedderModel: { name: "embedder" },
-  });
+  const state = { documentCount: 60, pendingCount: 0, embedderModel: { name: "embedder" } };
+  expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ name: "embedded", ...state }));
 });
 
 test("deletes documents, and lists collections", async () => {
