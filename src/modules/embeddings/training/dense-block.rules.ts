@@ -4,7 +4,7 @@ const DEPENDENT = 1e-9;
 /** Makes the columns of a row-major block orthonormal (Cholesky QR); those that depend on others become zero. */
 export function orthonormalise(block: Float32Array, rows: number, width: number): void {
   const inverse = inverseCholesky(gram(block, rows, width), width);
-  block.set(timesSquare(block, rows, width, inverse, width));
+  block.set(times(block, rows, inverse, width, { upperTriangular: true }));
 }
 
 /** Transposed block times block. @returns row-major [width, width] */
@@ -33,33 +33,48 @@ export function gram(block: Float32Array, rows: number, width: number): Float64A
   return product;
 }
 
-/** Block times the first columns of a square matrix of its width. @returns row-major [rows, columns] */
-export function timesSquare(
-  block: Float32Array,
+/**
+ * Product of row-major matrices.
+ * @param left [rows, right.length / columns]
+ * @param right [right.length / columns, columns]; upperTriangular: below its diagonal it is zero
+ * @returns [rows, columns]
+ */
+export function times(
+  left: Float32Array,
   rows: number,
-  width: number,
-  square: Float64Array,
+  right: Float64Array,
   columns: number,
+  { upperTriangular = false } = {},
 ): Float32Array {
   const product = new Float32Array(rows * columns);
   const sum = new Float64Array(columns);
-  const whole = width - (width % 4);
+  const inner = right.length / columns;
+  const whole = inner - (inner % 4);
   for (let row = 0; row < rows; row++) {
     sum.fill(0);
-    const at = row * width;
+    const at = row * inner;
     for (let i = 0; i < whole; i += 4) {
-      const [va, vb, vc, vd] = [block[at + i]!, block[at + i + 1]!, block[at + i + 2]!, block[at + i + 3]!];
-      const [a, b, c, d] = [i * width, (i + 1) * width, (i + 2) * width, (i + 3) * width];
-      for (let j = 0; j < columns; j++)
-        sum[j]! += va * square[a + j]! + vb * square[b + j]! + vc * square[c + j]! + vd * square[d + j]!;
+      const [va, vb, vc, vd] = [left[at + i]!, left[at + i + 1]!, left[at + i + 2]!, left[at + i + 3]!];
+      const [a, b, c, d] = [i * columns, (i + 1) * columns, (i + 2) * columns, (i + 3) * columns];
+      for (let j = upperTriangular ? i : 0; j < columns; j++)
+        sum[j]! += va * right[a + j]! + vb * right[b + j]! + vc * right[c + j]! + vd * right[d + j]!;
     }
-    for (let i = whole; i < width; i++) {
-      const value = block[at + i]!;
-      for (let j = 0; j < columns; j++) sum[j]! += value * square[i * width + j]!;
+    for (let i = whole; i < inner; i++) {
+      const value = left[at + i]!;
+      for (let j = 0; j < columns; j++) sum[j]! += value * right[i * columns + j]!;
     }
     product.set(sum, row * columns);
   }
   return product;
+}
+
+/** @param matrix row-major [rows, columns] @returns row-major [columns, rows] */
+export function transposed(matrix: Float32Array, rows: number, columns: number): Float64Array {
+  const turned = new Float64Array(matrix.length);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      turned[column * rows + row] = matrix[row * columns + column]!;
+  return turned;
 }
 
 /** The inverse of the upper triangular R with transposed R times R = symmetric; zero columns for dependent ones. */

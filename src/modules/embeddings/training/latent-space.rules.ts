@@ -6,8 +6,10 @@ import type { SvdOptions } from "./truncated-svd.rules.js";
 export interface LatentSpace {
   /** What the texts carry, at most what was asked for. */
   dimensions: number;
-  /** Weighted vector of each term, row-major [terms, dimensions]. */
-  projection: Float32Array;
+  /** Vector of each term, row-major [terms, dimensions]. */
+  vectors: Float32Array;
+  /** Weight of each term: its inverse document frequency. */
+  weights: Float32Array;
   /** Share of the texts' weight that the dimensions hold, 0 to 1. */
   explained: number;
 }
@@ -17,12 +19,15 @@ export interface LatentSpace {
  * inverse document frequency, each text of unit length.
  */
 export function findLatentSpace(counts: TermCounts, options: SvdOptions): LatentSpace {
-  const frequencies = inverseFrequencies(counts);
-  const matrix = weigh(counts, frequencies);
+  const weights = inverseFrequencies(counts);
+  const matrix = weigh(counts, weights);
   const { singularValues, rightVectors } = truncatedSvd(matrix, options);
-  const dimensions = singularValues.length;
-  const projection = rightVectors.map((value, i) => value * frequencies[Math.floor(i / dimensions)]!);
   const held = singularValues.reduce((sum, value) => sum + value * value, 0);
   const whole = matrix.values.reduce((sum, value) => sum + value * value, 0);
-  return { dimensions, projection, explained: held / whole };
+  return { dimensions: singularValues.length, vectors: rightVectors, weights, explained: held / whole };
+}
+
+/** What a term adds to a text's vector: its own times its weight. @returns row-major [terms, dimensions] */
+export function projectionOf({ dimensions, vectors, weights }: LatentSpace): Float32Array {
+  return vectors.map((value, i) => value * weights[Math.floor(i / dimensions)]!);
 }

@@ -12,33 +12,45 @@ export interface SparseMatrix {
 export function multiply(matrix: SparseMatrix, block: Float32Array, width: number): Float32Array {
   const { rows, starts, indices, values } = matrix;
   const product = new Float32Array(rows * width);
+  const sum = new Float64Array(width);
   for (let row = 0; row < rows; row++) {
-    for (let entry = starts[row]!; entry < starts[row + 1]!; entry++) {
-      addScaled(product, row * width, block, indices[entry]! * width, values[entry]!, width);
+    sum.fill(0);
+    const end = starts[row + 1]!;
+    let entry = starts[row]!;
+    // Four entries at a time: most of the work is to fetch and store sums.
+    for (; entry + 3 < end; entry += 4) {
+      const [a, b] = [indices[entry]! * width, indices[entry + 1]! * width];
+      const [c, d] = [indices[entry + 2]! * width, indices[entry + 3]! * width];
+      const [va, vb, vc, vd] = [values[entry]!, values[entry + 1]!, values[entry + 2]!, values[entry + 3]!];
+      for (let i = 0; i < width; i++)
+        sum[i]! += va * block[a + i]! + vb * block[b + i]! + vc * block[c + i]! + vd * block[d + i]!;
     }
+    for (; entry < end; entry++) {
+      const [from, value] = [indices[entry]! * width, values[entry]!];
+      for (let i = 0; i < width; i++) sum[i]! += value * block[from + i]!;
+    }
+    product.set(sum, row * width);
   }
   return product;
 }
 
-/** Transposed matrix times block. @param block row-major [rows, width] @returns row-major [columns, width] */
-export function multiplyTransposed(matrix: SparseMatrix, block: Float32Array, width: number): Float32Array {
-  const { rows, columns, starts, indices, values } = matrix;
-  const product = new Float32Array(columns * width);
+export function transpose({ rows, columns, starts, indices, values }: SparseMatrix): SparseMatrix {
+  const turned: SparseMatrix = {
+    rows: columns,
+    columns: rows,
+    starts: new Uint32Array(columns + 1),
+    indices: new Uint32Array(indices.length),
+    values: new Float32Array(values.length),
+  };
+  for (const column of indices) turned.starts[column + 1]!++;
+  for (let column = 0; column < columns; column++) turned.starts[column + 1]! += turned.starts[column]!;
+  const next = turned.starts.slice();
   for (let row = 0; row < rows; row++) {
     for (let entry = starts[row]!; entry < starts[row + 1]!; entry++) {
-      addScaled(product, indices[entry]! * width, block, row * width, values[entry]!, width);
+      const at = next[indices[entry]!]!++;
+      turned.indices[at] = row;
+      turned.values[at] = values[entry]!;
     }
   }
-  return product;
-}
-
-function addScaled(
-  to: Float32Array,
-  at: number,
-  from: Float32Array,
-  start: number,
-  factor: number,
-  width: number,
-): void {
-  for (let i = 0; i < width; i++) to[at + i]! += factor * from[start + i]!;
+  return turned;
 }

@@ -1,14 +1,16 @@
 import type { EmbedderOptions } from "../../../shared/embedder-options.js";
 import { PreconditionFailedError } from "../../../shared/errors.js";
+import { tuneContrastively } from "./contrastive-tuning.rules.js";
 import { encodeGraph } from "./embedder-graph.rules.js";
 import { encodeTokenizer } from "./embedder-tokenizer.rules.js";
 import type { EmbedderTrainingOptions, ReportProgress, TrainedEmbedder } from "./embedder-training.types.js";
-import { findLatentSpace } from "./latent-space.rules.js";
+import { findLatentSpace, projectionOf } from "./latent-space.rules.js";
 import { randomNumbers } from "../../../shared/random-numbers.js";
 import { addSubWords } from "./sub-words.rules.js";
 import { countTerms } from "./term-weights.rules.js";
 import type { TrainingCorpus } from "./training-corpus.rules.js";
 import { chooseVocabulary } from "./vocabulary.rules.js";
+import type { Vocabulary } from "./vocabulary.rules.js";
 
 export const FEWEST_TEXTS = 10;
 export const FEWEST_TERMS = 50;
@@ -33,15 +35,22 @@ export function trainEmbedder(
   if (terms < FEWEST_TERMS) throw tooLittle(`${FEWEST_TERMS} different words`, terms);
   const counts = countTerms(texts, vocabulary.termOf, terms);
   report(0.05, `Finding ${wanted} dimensions in ${texts.length} texts of ${terms} different words`);
-  const { dimensions, projection, explained } = findLatentSpace(counts, {
+  const random = randomNumbers(seed);
+  const space = findLatentSpace(counts, {
     rank: wanted,
-    random: randomNumbers(seed),
-    onProgress: (fraction) => report(0.05 + 0.8 * fraction, "Finding dimensions"),
+    random,
+    onProgress: (fraction) => report(0.05 + 0.55 * fraction, "Finding dimensions"),
   });
+  const { dimensions } = space;
   if (dimensions < FEWEST_DIMENSIONS)
     throw tooLittle(`${FEWEST_DIMENSIONS} texts that differ in their words`, dimensions);
-  report(0.85, "Adding parts of words");
-  const table = addSubWords(corpus.words, vocabulary, projection, dimensions);
+  tuneContrastively(space.vectors, asTerms(texts, vocabulary), {
+    ...space,
+    random,
+    onProgress: (fraction) => report(0.6 + 0.3 * fraction, "Telling texts apart"),
+  });
+  report(0.9, "Adding parts of words");
+  const table = addSubWords(corpus.words, vocabulary, projectionOf(space), dimensions);
   report(0.95, "Writing the embedder");
   const graph = encodeGraph(table, dimensions);
   const tokenizer = encodeTokenizer(table.tokens);
@@ -54,10 +63,10 @@ export function trainEmbedder(
       { name: "texts", value: texts.length },
       { name: "terms", value: terms },
       { name: "tokens", value: table.tokens.length },
-      { name: "explained_share", value: explained },
+      { name: "explained_share", value: space.explained },
     ],
     parameters: [
-      { name: "method", value: "latent semantic analysis" },
+      { name: "method", value: "latent semantic analysis, contrastive tuning" },
       { name: "dimensions", value: String(dimensions) },
       { name: "seed", value: String(seed) },
       { name: "language", value: language },
@@ -73,6 +82,15 @@ const OPTIONS: Omit<EmbedderOptions, "dimensions"> = {
   passagePrefix: "",
   maxTokens: MAX_TOKENS,
 };
+
+function asTerms(texts: readonly Uint32Array[], { termOf }: Vocabulary): Uint32Array[] {
+  return texts.map((text) =>
+    Uint32Array.from(
+      text.filter((word) => termOf[word]! >= 0),
+      (word) => termOf[word]!,
+    ),
+  );
+}
 
 function tooLittle(needed: string, found: number): PreconditionFailedError {
   return new PreconditionFailedError(

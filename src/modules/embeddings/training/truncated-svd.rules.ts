@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { gram, orthonormalise, timesSquare } from "./dense-block.rules.js";
-import { multiply, multiplyTransposed } from "./sparse-matrix.rules.js";
+import { gram, orthonormalise, times } from "./dense-block.rules.js";
+import { multiply, transpose } from "./sparse-matrix.rules.js";
 import type { SparseMatrix } from "./sparse-matrix.rules.js";
 
 export interface TruncatedSvd {
@@ -34,29 +34,34 @@ export function truncatedSvd(matrix: SparseMatrix, options: SvdOptions): Truncat
   const width = Math.min(rank + OVERSAMPLING, rows, columns);
   // The basis is kept on the shorter side, where it is cheaper to orthonormalise.
   const tall = rows >= columns;
-  const size = tall ? columns : rows;
-  const there = tall ? multiply : multiplyTransposed;
-  const back = tall ? multiplyTransposed : multiply;
+  const [there, back] = tall ? [matrix, transpose(matrix)] : [transpose(matrix), matrix];
+  const size = there.columns;
   let basis: Float32Array = Float32Array.from({ length: size * width }, () => random() * 2 - 1);
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
     orthonormalise(basis, size, width);
-    basis = back(matrix, there(matrix, basis, width), width);
+    basis = multiply(back, multiply(there, basis, width), width);
     onProgress((iteration + 1) / (ITERATIONS + 1));
   }
   orthonormalise(basis, size, width);
   orthonormalise(basis, size, width);
   // Rayleigh-Ritz: within the basis the problem is small and dense.
-  const image = there(matrix, basis, width);
-  const { values, vectors } = descendingEigen(gram(image, tall ? rows : columns, width), width);
+  const image = multiply(there, basis, width);
+  const { values, vectors } = descendingEigen(gram(image, there.rows, width), width);
   const singular = values.map((value) => Math.sqrt(Math.max(0, value)));
   const kept = singular.slice(0, Math.min(rank, width)).filter((value) => value > NEGLIGIBLE * singular[0]!);
-  const rightVectors = tall
-    ? timesSquare(basis, columns, width, vectors, kept.length)
-    : timesSquare(image, columns, width, vectors, kept.length);
+  const rotation = firstColumns(vectors, width, kept.length);
+  const rightVectors = times(tall ? basis : image, columns, rotation, kept.length);
   if (!tall) scaleColumns(rightVectors, columns, kept);
   fixSigns(rightVectors, columns, kept.length);
   onProgress(1);
   return { singularValues: kept, rightVectors };
+}
+
+function firstColumns(square: Float64Array, size: number, columns: number): Float64Array {
+  const first = new Float64Array(size * columns);
+  for (let row = 0; row < size; row++)
+    first.set(square.subarray(row * size, row * size + columns), row * columns);
+  return first;
 }
 
 /** Eigenvalues of a symmetric matrix, descending, and eigenvectors in the columns, row-major. */
