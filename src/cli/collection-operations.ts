@@ -1,4 +1,4 @@
-import type { Connection, Job, Operation } from "./graph-operations.js";
+import type { Connection, Operation } from "./operation.js";
 
 /** Those of the documents in `schema/operations` that concern collections. */
 export interface CollectionOperations {
@@ -16,7 +16,6 @@ export interface CollectionOperations {
     { input: { collection: string; keys: string[] } },
     { deleteDocuments: { deleted: number } }
   >;
-  job: Operation<{ id: string }, { job: Job | null }>;
 }
 
 export interface CollectionState {

@@ -1,4 +1,7 @@
 import type { CollectionOperations } from "./collection-operations.js";
+import type { Connection, Operation } from "./operation.js";
+
+export type { Connection } from "./operation.js";
 
 /** Variables and answers of the documents in `schema/operations`, by file name. */
 export interface GraphOperations extends CollectionOperations {
@@ -87,23 +90,13 @@ export interface GraphOperations extends CollectionOperations {
     },
     { forecast: CurveForecast }
   >;
+  job: Operation<{ id: string }, { job: Job | null }>;
   jobs: Operation<{ first: number; kind?: string; state?: string }, { jobs: Connection<Job> }>;
 }
 
 export type OperationName = keyof GraphOperations;
 export type Variables<N extends OperationName> = GraphOperations[N]["variables"];
 export type Answer<N extends OperationName> = GraphOperations[N]["answer"];
-
-export interface Operation<V, A> {
-  variables: V;
-  answer: A;
-}
-
-export interface Connection<T> {
-  edges: { node: T }[];
-  pageInfo: { hasNextPage: boolean; endCursor: string | null };
-  totalCount: number;
-}
 
 export type CurveKind = "YIELD" | "FORWARD";
 export type RunStatus = "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";

@@ -15,6 +15,8 @@ import {
   operationErrors,
   reindexes,
   requestDuration,
+  searchCacheLookups,
+  searchDuration,
   stageTransitions,
   trainingRuns,
 } from "./metrics.js";
@@ -127,6 +129,14 @@ export function reportEmbeddingCall(call: { priority: string; seconds: number })
 export function reportEmbeddingCache(lookups: { hits: number; misses: number }): void {
   embeddingCacheLookups.inc({ outcome: "hit" }, lookups.hits);
   embeddingCacheLookups.inc({ outcome: "miss" }, lookups.misses);
+}
+
+export function reportSearch(search: { mode: string; seconds: number }): void {
+  searchDuration.observe({ mode: search.mode }, search.seconds);
+}
+
+export function reportSearchCache(outcome: "hit" | "shared" | "miss"): void {
+  searchCacheLookups.inc({ outcome });
 }
 
 export interface HttpRequestReport {

@@ -81,6 +81,21 @@ export const embeddingCacheLookups = new Counter({
   registers,
 });
 
+export const searchDuration = new Histogram({
+  name: "search_duration_seconds",
+  help: "Time of one search, its query's embedding included, by the mode that answered.",
+  labelNames: ["mode"] as const,
+  buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  registers,
+});
+
+export const searchCacheLookups = new Counter({
+  name: "search_cache_lookups_total",
+  help: "Searches by outcome: hit, miss, or shared with an equal one under way.",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+
 export const modelCacheBytes = new Gauge({
   name: "model_cache_bytes",
   help: "Size of the models held in memory.",

@@ -62,6 +62,7 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   cancelTraining: [`mutation { cancelTraining(input: { run: "absent" }) { cursor } }`, PROMOTERS],
   collection: [`{ collection(name: "absent") { id } }`, READERS],
   collections: [`{ collections { totalCount } }`, READERS],
+  search: [`{ search(input: { collection: "absent", query: "gas" }) { plan { mode } } }`, READERS],
   createCollection: [
     `mutation { createCollection(input: { name: "NO NAME" }) { collection { id } } }`,
     ENGINEERS,

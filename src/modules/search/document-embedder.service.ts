@@ -35,7 +35,7 @@ interface EmbeddedDocument {
 const PAGE = { documents: 128, bytes: 256 * 1024 };
 const PAGES_UNDER_WAY = 2;
 /** Passages that one transaction writes, unless a document has more. */
-const PASSAGES_A_WRITE = 200;
+const PASSAGES_A_WRITE = 500;
 
 /** The index that answers comes first, the one that is kept for the way back last. */
 const URGENCY: Record<SearchIndexState, number> = { SERVING: 0, BUILDING: 1, KEPT: 2, DISCARDED: 3 };

@@ -35,7 +35,7 @@ export class DocumentService {
    *   misspelt, and never met
    */
   async readFilter(
-    collection: CollectionRow,
+    collection: Pick<CollectionRow, "id" | "name" | "documentCount">,
     request: DocumentFilterRequest | null | undefined,
     field: string,
   ): Promise<DocumentFilter> {

@@ -26,6 +26,8 @@ import { IngestService } from "./ingest.service.js";
 import { reindexCollectionJob } from "./reindex.jobs.js";
 import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { SearchResolver } from "./search.resolver.js";
+import { SearchService } from "./search.service.js";
 import { ServingIndexService } from "./serving-index.service.js";
 
 export const searchEntities = [CollectionRow, DocumentRow, SearchIndexRow];
@@ -59,6 +61,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
   const collections = new CollectionService(database, models.registry, reindexing);
   const serving = new ServingIndexService(database, models.served);
   const documents = new DocumentService(database);
+  const searching = new SearchService(database, models.served, embeddings.embeddings, documents);
   const ingestion = new IngestService(database, collections, jobs);
   const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
   const hnsw = new HnswIndexService(database, logger);
@@ -81,6 +84,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
       new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
       new CollectionDocumentsResolver(documents),
       new DocumentResolver(collections, ingestion),
+      new SearchResolver(searching),
       new EmbedderTrainingResolver(embedderTraining, collections),
     ],
     nodeSources: [

@@ -1,0 +1,207 @@
+import { join } from "node:path";
+import { openEmbeddedDatabase } from "../../src/adapters/embedded/embedded-database.js";
+import { createCollection, deleteDocuments, endedJob, ingest } from "../support/documents.js";
+import type { DocumentInput } from "../support/documents.js";
+import { uploadEmbedder } from "../support/embedders.js";
+import { encoder, tinyShape } from "../support/encoder-models.js";
+import { metric } from "../support/metrics.js";
+import { eventually, startPlatform } from "../support/platform.js";
+import type { Platform } from "../support/platform.js";
+import { promote } from "../support/registry.js";
+
+/** A killed process's jobs come back when their lease has run out. */
+const RESUMING_MS = 180_000;
+
+let platform: Platform;
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  // Slow enough that an ingest can be caught under way.
+  const graph = encoder({ ...tinyShape, width: 128, layers: 4, intermediate: 512 });
+  await uploadEmbedder(platform, "slow", { graph });
+  await uploadEmbedder(platform, "quick");
+  for (const model of ["slow", "quick"]) await promote(platform, { model, number: 1 });
+});
+
+afterAll(() => platform.remove());
+
+/** The longest make some ten passages; no two are equal, since equal texts are computed once. */
+function notes(count: number, words = "gas power carbon wind"): DocumentInput[] {
+  return Array.from({ length: count }, (_, i) => {
+    const sentences = Array.from(
+      { length: 1 + (i % 50) },
+      (_, j) => `In ${i} the price of oil falls to ${j}.`,
+    );
+    return {
+      key: `note/${i}`,
+      title: i % 2 === 0 ? `Note ${i}` : null,
+      text: `${words}. ${sentences.join(" ")}`,
+    };
+  });
+}
+
+async function pendingCount(collection: string): Promise<number> {
+  const answer = await platform.query<{ collection: { pendingCount: number } }>(
+    "query Pending($name: String!) { collection(name: $name) { pendingCount } }",
+    { name: collection },
+  );
+  return answer.collection.pendingCount;
+}
+
+const embeddedTexts = () => metric(platform, "embedding_texts_total", { priority: "bulk" });
+
+interface Embedded {
+  key: string;
+  length: number;
+  /** Null while it is pending. */
+  passages: { ordinal: number; start: number; end: number; written: string }[] | null;
+  pending: number;
+}
+
+/** What the index of a collection holds, read while no platform runs on it. */
+async function embeddedOf(collection: string): Promise<Map<string, Embedded>> {
+  const dataDir = join(platform.dataDir, "database");
+  const database = await openEmbeddedDatabase({ dataDir, entities: [], migrations: [] });
+  try {
+    const [index] = await database.dataSource.query<{ id: number }[]>(
+      `SELECT i.id FROM search_indexes i JOIN collections c ON c.serving_index_id = i.id WHERE c.name = $1`,
+      [collection],
+    );
+    const rows = await database.dataSource.query<Embedded[]>(
+      `SELECT key, length(text) AS length,
+         (SELECT json_agg(json_build_object('ordinal', ordinal, 'start', start_at, 'end', end_at,
+            'written', p.xmin::text) ORDER BY ordinal)
+          FROM vectors.passages_${index!.id} p WHERE document_id = d.id) AS passages,
+         (SELECT count(*)::int FROM pending_embeddings WHERE document_id = d.id) AS pending
+       FROM documents d JOIN collections c ON c.id = d.collection_id WHERE c.name = $1`,
+      [collection],
+    );
+    const [faulty] = await database.dataSource.query<{ count: number }[]>(
+      `SELECT (SELECT count(*)::int FROM vectors.passages_${index!.id} p
+         WHERE abs((embedding <#> embedding) + 1) > 0.01 OR NOT EXISTS (SELECT FROM documents WHERE id = p.document_id)) +
+         (SELECT count(*)::int FROM postings p WHERE NOT EXISTS (SELECT FROM documents WHERE id = p.document_id))
+         AS count`,
+    );
+    expect(faulty!.count).toBe(0);
+    return new Map(rows.map((row) => [row.key, row]));
+  } finally {
+    await database.close();
+  }
+}
+
+/** Passages in their order, from the text's first character to its last. */
+function expectWhole({ key, length, passages, pending }: Embedded): void {
+  const ordinals = passages?.map(({ ordinal }) => ordinal);
+  expect([key, pending, ordinals]).toEqual([key, 0, ordinals?.map((_, i) => i)]);
+  expect([key, passages![0]!.start, passages!.at(-1)!.end]).toEqual([key, 0, length]);
+}
+
+async function startAgain(): Promise<void> {
+  platform = await startPlatform({ dataDir: platform.dataDir });
+}
+
+test(
+  "an ingest goes on after a kill, and does nothing twice",
+  async () => {
+    const documents = notes(600);
+    await createCollection(platform, { name: "killed", embedder: "slow" });
+    const { job } = await ingest(platform, "killed", documents);
+    await eventually(
+      () => pendingCount("killed"),
+      (count) => count > 0 && count < documents.length,
+    );
+    await platform.stop("SIGKILL");
+    const before = [...(await embeddedOf("killed")).values()];
+    const done = before.filter(({ passages }) => passages !== null);
+    expect(done.length).toBeGreaterThan(0);
+    expect(before.filter(({ pending }) => pending === 1)).toHaveLength(documents.length - done.length);
+
+    await startAgain();
+    expect(await endedJob(platform, job.id, RESUMING_MS)).toMatchObject({
+      state: "COMPLETED",
+      result: { embedded: documents.length - done.length, skipped: 0 },
+    });
+    expect(await pendingCount("killed")).toBe(0);
+    const texts = await embeddedTexts();
+    await platform.stop();
+    const after = await embeddedOf("killed");
+    expect(after.size).toBe(documents.length);
+    for (const document of after.values()) expectWhole(document);
+    // A transaction that writes a row marks it: those of before the kill were not written again.
+    for (const { key, passages } of done) expect(after.get(key)!.passages).toEqual(passages);
+    const passages = (of: Iterable<Embedded>) =>
+      [...of].flatMap((document) => document.passages ?? []).length;
+    expect(texts).toBe(passages(after.values()) - passages(done));
+    await startAgain();
+  },
+  RESUMING_MS,
+);
+
+test("of rivals for the same keys the last one's text is embedded, once", async () => {
+  await createCollection(platform, { name: "rivals", embedder: "slow" });
+  const variants = ["gas", "gas and oil", "wind power and gas", "carbon"].map((words) => notes(120, words));
+  const jobs = await Promise.all(variants.map((documents) => ingest(platform, "rivals", documents)));
+  const deleted = notes(120)
+    .filter((_, i) => i % 3 === 0)
+    .map(({ key }) => key);
+  expect(await deleteDocuments(platform, "rivals", deleted)).toBe(40);
+  for (const { job } of jobs) expect(await endedJob(platform, job.id)).toMatchObject({ state: "COMPLETED" });
+  expect(await pendingCount("rivals")).toBe(0);
+  await platform.stop();
+  const embedded = await embeddedOf("rivals");
+  await startAgain();
+  expect(embedded.size).toBe(80);
+  // The variants differ in length, so passages of another one would not end where the text does.
+  for (const document of embedded.values()) expectWhole(document);
+});
+
+describe("what comes again", () => {
+  beforeAll(() => createCollection(platform, { name: "again", embedder: "quick" }));
+
+  async function textsOf(documents: DocumentInput[]): Promise<number> {
+    const before = await embeddedTexts();
+    const { job } = await ingest(platform, "again", documents);
+    expect(await endedJob(platform, job.id)).toMatchObject({ state: "COMPLETED" });
+    expect(await pendingCount("again")).toBe(0);
+    return (await embeddedTexts()) - before;
+  }
+
+  test("is embedded again only where its title or text has changed", async () => {
+    const [a, b, c] = notes(3) as [DocumentInput, DocumentInput, DocumentInput];
+    expect(await textsOf([a, b, c])).toBe(3);
+    expect(await textsOf([a, b, c])).toBe(0);
+    expect(
+      await textsOf([{ ...a, metadata: { new: true } }, { ...b, publishedAt: "2026-01-01T00:00:00Z" }, c]),
+    ).toBe(0);
+    expect(await textsOf([{ ...a, title: "Another" }, b, c])).toBe(1);
+  });
+});
+
+describe("a cancelled job", () => {
+  const documents = notes(400);
+  let job: string;
+
+  beforeAll(async () => {
+    await createCollection(platform, { name: "cancelled", embedder: "slow" });
+    job = (await ingest(platform, "cancelled", documents)).job.id;
+    await platform.query("mutation Cancel($job: ID!) { cancelJob(input: { job: $job }) { cursor } }", {
+      job,
+    });
+    expect(await endedJob(platform, job)).toMatchObject({ state: "CANCELLED" });
+  });
+
+  test("leaves its documents waiting, and those that are sent again are embedded", async () => {
+    const waiting = await pendingCount("cancelled");
+    expect(waiting).toBeGreaterThan(2);
+    const again = await ingest(platform, "cancelled", documents.slice(-2));
+    expect(again.unchanged).toBe(2);
+    expect(await endedJob(platform, again.job.id)).toMatchObject({ result: { embedded: 2, skipped: 0 } });
+    expect(await pendingCount("cancelled")).toBe(waiting - 2);
+  });
+
+  test("embeds the rest when it is tried again", async () => {
+    await platform.query("mutation Retry($job: ID!) { retryJob(input: { job: $job }) { cursor } }", { job });
+    expect(await endedJob(platform, job)).toMatchObject({ state: "COMPLETED" });
+    expect(await pendingCount("cancelled")).toBe(0);
+  });
+});
