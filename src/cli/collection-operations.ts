@@ -16,6 +16,14 @@ export interface CollectionOperations {
     { input: { collection: string; keys: string[] } },
     { deleteDocuments: { deleted: number } }
   >;
+  "reindex-collection": Operation<
+    { input: { collection: string } },
+    { reindexCollection: { job: { id: string; state: string } } }
+  >;
+  "set-collection-embedder": Operation<
+    { input: { collection: string; embedder: string } },
+    { setCollectionEmbedder: { collection: Pick<CollectionState, "embedder" | "reindex"> } }
+  >;
 }
 
 export interface CollectionState {
@@ -23,7 +31,16 @@ export interface CollectionState {
   language: string;
   documentCount: number;
   pendingCount: number;
+  /** The version that answers searches now. */
+  embedder: ServingEmbedder | null;
   embedderModel: { name: string } | null;
+  /** The last reindex, under way or ended. */
+  reindex: { id: string; state: string } | null;
+}
+
+export interface ServingEmbedder {
+  number: number;
+  model: { name: string };
 }
 
 export interface DocumentInput {

@@ -12,6 +12,7 @@ import { models } from "./models.command.js";
 import { predict } from "./predict.command.js";
 import { promote } from "./promote.command.js";
 import { register } from "./register.command.js";
+import { reindex } from "./reindex.command.js";
 import { rollback } from "./rollback.command.js";
 import { runs } from "./runs.command.js";
 import { train } from "./train.command.js";
@@ -30,6 +31,7 @@ export const commands: CliCommand[] = [
   importCurve,
   ingest,
   deleteDocuments,
+  reindex,
   collections,
   models,
   runs,

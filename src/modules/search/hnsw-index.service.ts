@@ -45,7 +45,9 @@ export class HnswIndexService {
     if (this.database.vectorSearch === "exact" || index.dimensions > MOST_DIMENSIONS) return exact;
     if ((await hnsw.countPassages(FEWEST_PASSAGES)) < FEWEST_PASSAGES) return exact;
     let best: Probed = { recall: 0, efSearch: null };
-    for (const graph of GRAPHS) {
+    // After a kill, a graph that stands is not built again.
+    const standing = (await hnsw.stands(GRAPHS.at(-1)!)) ? GRAPHS.slice(-1) : GRAPHS;
+    for (const graph of standing) {
       await this.build(hnsw, index, graph, signal);
       best = await this.probe(hnsw, signal);
       this.logger.info(

@@ -4,6 +4,6 @@ import { defineJob } from "../operations/index.js";
 export const reindexCollectionJob = defineJob({
   name: "reindex-collection",
   queue: "embedding",
-  attempts: 5,
+  attempts: 3,
   parse: ({ collection, version }) => ({ collection: Number(collection), version: String(version) }),
 });

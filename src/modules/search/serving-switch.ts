@@ -5,8 +5,8 @@ import type { SearchIndexRow } from "./search-index.entity.js";
 import { SearchIndexRepository } from "./search-index.repository.js";
 
 /**
- * Lets an index answer the searches of its collection, which is locked. The one that did is kept for the way back,
- * and none but that one; two of the same version are not worth their while.
+ * Lets an index answer the searches of its collection, which is locked. The last one of another version is kept for
+ * the way back, the rest is discarded.
  */
 export async function switchServing(
   tx: Transaction,
@@ -15,12 +15,17 @@ export async function switchServing(
 ): Promise<void> {
   const indexes = new SearchIndexRepository(tx);
   if (collection.servingIndexId !== null) await indexes.handOver(index.id, collection.servingIndexId);
+  const others = (await indexes.standing(collection.id)).filter(({ id }) => id !== index.id);
+  const served = others.filter(
+    ({ state, versionId }) => state !== "BUILDING" && versionId !== index.versionId,
+  );
+  const kept = served.find(({ state }) => state === "SERVING") ?? served.at(-1);
   const now = new Date();
-  for (const other of await indexes.standing(collection.id)) {
-    if (other.id === index.id) continue;
-    const keep = other.state === "SERVING" && other.versionId !== index.versionId;
-    if (keep) await indexes.update(other, { state: "KEPT", jobId: null, retiredAt: now });
-    else await indexes.discard(other);
+  for (const other of others) {
+    if (other !== kept) await indexes.discard(other);
+    else if (other.state === "SERVING") {
+      await indexes.update(other, { state: "KEPT", jobId: null, retiredAt: now });
+    }
   }
   await indexes.update(index, { state: "SERVING", servedAt: now, retiredAt: null });
   const collections = new CollectionRepository(tx);
