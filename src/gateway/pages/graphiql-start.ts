@@ -44,7 +44,7 @@ query Search {
   search(
     input: {
       collection: "notes"
-      query: "burying factory exhaust below the seabed"
+      query: "refinery profits shrink"
       mode: HYBRID
       filter: { publishedFrom: "2023-06-01T00:00:00Z" }
       facets: ["commodity", "region"]
