@@ -59,7 +59,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
   const discardedIndexes = new DiscardedIndexService(database, logger);
   const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
   const collections = new CollectionService(database, models.registry, reindexing);
-  const serving = new ServingIndexService(database, models.served);
+  const serving = new ServingIndexService(database);
   const documents = new DocumentService(database);
   const searching = new SearchService(database, models.served, embeddings.embeddings, documents);
   const ingestion = new IngestService(database, collections, jobs);

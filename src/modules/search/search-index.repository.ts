@@ -15,16 +15,6 @@ export interface NewSearchIndex {
 export class SearchIndexRepository {
   constructor(private readonly tx: Transaction) {}
 
-  /** The index that answers searches by meaning now, and the generation of its collection. */
-  async serving(collectionId: number): Promise<{ index: SearchIndexRow; generation: number } | null> {
-    const index = await this.tx
-      .createQueryBuilder(SearchIndexRow, "index")
-      .innerJoinAndSelect("index.collection", "collection", "collection.servingIndexId = index.id")
-      .where("collection.id = :collectionId", { collectionId })
-      .getOne();
-    return index && { index, generation: index.collection!.generation };
-  }
-
   /** Those that get every document that comes in: BUILDING, SERVING and KEPT ones, oldest first. */
   standing(collectionId: number): Promise<SearchIndexRow[]> {
     return this.tx
