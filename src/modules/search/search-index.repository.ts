@@ -1,3 +1,4 @@
+import { In, IsNull } from "typeorm";
 import type { Transaction } from "../../ports/database.js";
 import { createPassageTable, dropPassageTable, passageTable } from "./passage-table.js";
 import { SearchIndexRow } from "./search-index.entity.js";
@@ -67,6 +68,14 @@ export class SearchIndexRepository {
 
   discarded(): Promise<SearchIndexRow[]> {
     return this.tx.find(SearchIndexRow, { where: { state: "DISCARDED" }, order: { id: "ASC" } });
+  }
+
+  /** Those that are read row by row, and that nobody has built an HNSW index for. */
+  unindexed(): Promise<SearchIndexRow[]> {
+    return this.tx.find(SearchIndexRow, {
+      where: { state: In(["SERVING", "KEPT"]), efSearch: IsNull(), hnswJobId: IsNull() },
+      order: { id: "ASC" },
+    });
   }
 
   /** Kept ones whose way back nobody has gone since. */
