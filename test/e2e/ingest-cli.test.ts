@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { text as readAllText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { uploadEmbedder } from "../support/embedders.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { promote } from "../support/registry.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 
@@ -100,6 +102,18 @@ test("reads zipped files and standard input", async () => {
     code: 1,
     stderr: expect.stringContaining("FILE: ") as string,
   });
+});
+
+test("waits until all is embedded", async () => {
+  await uploadEmbedder(platform, "embedder");
+  await promote(platform, { model: "embedder", number: 1 });
+  const path = await fileOf("embedded.jsonl", lines(notes(60)));
+  const options = ["--collection", "embedded", "--create", "--embedder", "embedder"];
+  const outcome = await cli("ingest", path, ...options, "--batch", "15", "--json");
+  expect(JSON.parse(outcome.stdout)).toMatchObject({ created: 60, embedded: 60, failures: [] });
+  const listed = await cli("collections", "--json");
+  const state = { documentCount: 60, pendingCount: 0, embedderModel: { name: "embedder" } };
+  expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ name: "embedded", ...state }));
 });
 
 test("deletes documents, and lists collections", async () => {
