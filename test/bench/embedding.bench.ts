@@ -68,7 +68,7 @@ async function makeVersion(runtime: InferenceRuntime, folder: string): Promise<S
 }
 
 /** Known words and signs, then made-up words up to the size of the vocabulary. */
-const vocabulary = [
+export const vocabulary = [
   ...smallVocabulary(),
   ...Array.from({ length: miniLmShape.vocabulary - smallVocabulary().length }, (_, i) => madeUpWord(i)),
 ];
@@ -83,7 +83,7 @@ function madeUpWord(number: number): string {
 }
 
 /** Texts whose numbers of tokens, special ones included, are spread evenly. */
-function makeTexts(count: number, fewest: number, most: number): string[] {
+export function makeTexts(count: number, fewest: number, most: number): string[] {
   let state = 254;
   const random = (below: number) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -132,7 +132,7 @@ async function compareThroughput(
 
 const idByWord = new Map(vocabulary.map((word, id) => [word, id]));
 
-function idsOf(text: string): Int32Array {
+export function idsOf(text: string): Int32Array {
   const special = (token: string) => idByWord.get(token)!;
   return Int32Array.from([
     special("[CLS]"),
@@ -142,7 +142,7 @@ function idsOf(text: string): Int32Array {
 }
 
 /** The fastest of sessions with one thread each and one session with all threads, over the batch sizes. */
-async function bestRaw(path: string, encodings: readonly Int32Array[]) {
+export async function bestRaw(path: string, encodings: readonly Int32Array[]) {
   const sample = encodings.slice(0, trialPassages);
   let best: { raw: RawEncoder; batchSize: number; name: string; seconds: number } | undefined;
   for (const [sessions, intraOpThreads] of threads > 1

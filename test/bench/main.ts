@@ -1,24 +1,32 @@
-// npm run bench [-- serving|inference|forecasting|start|embedding ...] [--data FILE] [--passages N]: prints tables, writes nothing.
+// npm run bench [-- serving|inference|forecasting|start|embedding|ingest ...] [--data FILE] [--passages N] [--documents N]:
+// prints tables, writes nothing.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
 import type { BenchTable } from "./bench-table.js";
 import { embeddingBench } from "./embedding.bench.js";
 import { forecastingBench } from "./forecasting.bench.js";
+import { ingestBench } from "./ingest.bench.js";
 import { inferenceBench } from "./inference.bench.js";
 import { servingBench } from "./serving.bench.js";
 import { startBench } from "./start.bench.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { data: { type: "string" }, passages: { type: "string" } },
+  options: { data: { type: "string" }, passages: { type: "string" }, documents: { type: "string" } },
 });
 const groups: Record<string, () => Promise<BenchTable>> = {
   serving: servingBench,
   inference: inferenceBench,
   forecasting: () => forecastingBench(values.data === undefined ? {} : { data: values.data }),
   start: startBench,
-  embedding: () => embeddingBench(values.passages === undefined ? {} : { passages: Number(values.passages) }),
+  ingest: () => ingestBench({ ...numberOf("documents"), ...numberOf("passages") }),
+  embedding: () => embeddingBench(numberOf("passages")),
 };
+/** The option as a number, where it is given. */
+function numberOf<N extends "documents" | "passages">(name: N): Partial<Record<N, number>> {
+  return values[name] === undefined ? {} : ({ [name]: Number(values[name]) } as Record<N, number>);
+}
+
 const wanted = positionals.length > 0 ? positionals : Object.keys(groups);
 const unknown = wanted.filter((name) => !(name in groups));
 if (unknown.length > 0) {
