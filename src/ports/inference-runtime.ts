@@ -105,8 +105,8 @@ export interface InferenceRuntime {
 
   /**
    * One run of an encoder, as it is: never merged with others, and pooled where it was computed, so that the
-   * vectors of tokens never leave their thread. Bulk runs wait while interactive ones do, and one more thread
-   * is held for interactive runs that find all others busy with bulk.
+   * vectors of tokens never leave their thread. Bulk runs wait while interactive ones do; one more thread is
+   * held for interactive runs of models that do bulk work, whose threads leave the processor to it.
    * @throws what `run` throws
    */
   encode(source: ModelSource, run: EncoderRun): Promise<EncodedBatch>;

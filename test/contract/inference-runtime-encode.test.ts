@@ -11,7 +11,7 @@ import { ModelFolder, linearModel } from "../support/onnx-models.js";
 
 let folder: ModelFolder;
 let small: ModelSource;
-/** 64 texts of 128 tokens take it some hundred milliseconds. */
+/** 16 texts of 128 tokens take it some hundred milliseconds. */
 let large: ModelSource;
 let runtime: InferenceRuntime;
 let reports: RunReport[];
@@ -98,11 +98,11 @@ test("runs are never merged", async () => {
 test("an interactive run does not wait for the bulk run that holds the only thread", async () => {
   await start().warm(large);
   const ended: string[] = [];
-  const bulk = [1, 2, 3].map(() => runtime.encode(large, encoderRun(64, 128)).then(() => ended.push("bulk")));
+  const bulk = [1, 2, 3].map(() => runtime.encode(large, encoderRun(16, 128)).then(() => ended.push("bulk")));
   // The first bulk run of a model also brings it to the thread that is held for queries.
   await runtime.encode(large, encoderRun(1, 4, { priority: "interactive" }));
   await Promise.race(bulk);
-  const more = runtime.encode(large, encoderRun(64, 128)).then(() => ended.push("bulk"));
+  const more = runtime.encode(large, encoderRun(16, 128)).then(() => ended.push("bulk"));
   const query = runtime.encode(large, encoderRun(1, 4, { priority: "interactive" }));
   await query.then(() => ended.push("query"));
   expect(ended.filter((name) => name === "bulk").length).toBeLessThan(3);
@@ -118,7 +118,7 @@ test("a run that the graph refuses fails alone", async () => {
 
 test("what waits is counted, and turned away beyond the limit", async () => {
   await start({ queueLimit: 2 }).warm(large);
-  const runs = Array.from({ length: 3 }, () => runtime.encode(large, encoderRun(64, 128)));
+  const runs = Array.from({ length: 3 }, () => runtime.encode(large, encoderRun(16, 128)));
   await new Promise(setImmediate);
   expect(runtime.stats()).toMatchObject({ queued: 2, workers: 1 });
   await expect(runtime.encode(large, encoderRun(1, 1))).rejects.toMatchObject({ code: "OVERLOADED" });

@@ -110,6 +110,39 @@ test("registers an own ONNX model and predicts with it", async () => {
   expect(prediction).toMatchObject({ outputs: [{ name: "slope", shape: [2, 1], values: [[50], [0]] }] });
 });
 
+test("learns an embedder from a collection and promotes it", async () => {
+  const notes = fileURLToPath(new URL("../../../samples/market-notes.jsonl", import.meta.url));
+  await json("ingest", notes, "--collection", "e2e-notes", "--create");
+  const args = [
+    "train-embedder",
+    "--model",
+    "e2e_embedder",
+    "--collection",
+    "e2e-notes",
+    "--dimensions",
+    "16",
+  ];
+  const { run } = await json<{ run: { version: { number: number } } }>(...args, "--promote");
+  expect(run).toMatchObject({
+    status: "SUCCEEDED",
+    collection: { name: "e2e-notes" },
+    version: { number: 1 },
+  });
+
+  const again = await cli(...args);
+  expect(again.code).toBe(0);
+  expect(again.stdout).toMatch(
+    /on e2e-notes: SUCCEEDED\n.*texts \d+.*\ne2e_embedder version 2, stage NONE\n$/,
+  );
+  const models = await json<object[]>("models");
+  expect(models).toContainEqual(expect.objectContaining({ name: "e2e_embedder", production: { number: 1 } }));
+  const runs = await cli("runs", "--model", "e2e_embedder");
+  expect(runs.stdout).toContain("e2e-notes");
+
+  const refused = await cli("train-embedder", "--model", "e2e_embedder", "--collection", "absent");
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("NOT_FOUND") as string });
+});
+
 test("says why the platform refused, and where", async () => {
   const refused = await cli("predict", "--model", "absent", "--input", "x=[1]", "--json");
   expect(refused.code).toBe(1);

@@ -96,10 +96,13 @@ test("the queries on offer are valid", async () => {
   const start = (await receive("/graphiql/start.js")).body.toString();
   const landing = (await receive("/")).body.toString();
   const tabs = [...start.matchAll(/^ +`([^`]+)`,?$/gm)].map(([, query]) => query!);
-  const first = /<pre id="query">([^<]*)<\/pre>/.exec(landing)![1]!;
+  const shown = [...landing.matchAll(/<pre id="(?:query|search)">([^<]*)<\/pre>/g)].map(
+    ([, query]) => query!,
+  );
   const command = /-d '([^']*)'/.exec(landing)![1]!;
   expect(tabs.length).toBeGreaterThan(3);
-  for (const query of [...tabs, first, (JSON.parse(command) as { query: string }).query]) {
+  expect(shown).toHaveLength(2);
+  for (const query of [...tabs, ...shown, (JSON.parse(command) as { query: string }).query]) {
     expect(validate(schema, parse(query)).map(({ message }) => message)).toEqual([]);
   }
 });
@@ -185,7 +188,7 @@ inChromium(`in Chromium${chromiumPath === undefined ? " (skipped: no chromium on
     await page.open(`${platform.url}/graphiql`);
     await page.click('[aria-label="Show Documentation Explorer"]');
     await shows("Root Types");
-    await page.click(tab(3));
+    await page.click(tab(5));
     await shows("subscription Progress");
     await execute(`document.querySelector('[aria-label^="Stop query"]') !== null`);
     await platform.query(TRAIN, { model: "curve_forecaster" });

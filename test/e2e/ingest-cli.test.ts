@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { text as readAllText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { uploadEmbedder } from "../support/embedders.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { promote } from "../support/registry.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 
@@ -102,13 +104,26 @@ test("reads zipped files and standard input", async () => {
   });
 });
 
+test("waits until all is embedded", async () => {
+  await uploadEmbedder(platform, "embedder");
+  await promote(platform, { model: "embedder", number: 1 });
+  const path = await fileOf("embedded.jsonl", lines(notes(60)));
+  const options = ["--collection", "embedded", "--create", "--embedder", "embedder"];
+  const outcome = await cli("ingest", path, ...options, "--batch", "15", "--json");
+  expect(JSON.parse(outcome.stdout)).toMatchObject({ created: 60, embedded: 60, failures: [] });
+  const listed = await cli("collections", "--json");
+  const state = { documentCount: 60, pendingCount: 0, embedderModel: { name: "embedder" } };
+  expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ name: "embedded", ...state }));
+});
+
 test("deletes documents, and lists collections", async () => {
   await cli("ingest", await fileOf("few.jsonl", lines(notes(3))), "--collection", "few", "--create");
   const deleted = await cli("delete-documents", "note/0", "note/2", "absent", "--collection", "few");
   expect(deleted).toMatchObject({ code: 0, stdout: "few: 2 deleted, 1 not there\n" });
   const listed = await cli("collections", "--json");
   expect(JSON.parse(listed.stdout)).toContainEqual({
-    ...{ name: "few", language: "english", documentCount: 1, pendingCount: 0, embedderModel: null },
+    ...{ name: "few", language: "english", documentCount: 1, pendingCount: 0 },
+    ...{ embedder: null, embedderModel: null, reindex: null },
   });
   expect((await cli("collections")).stdout).toMatch(/few +│ english +│ +1 │ +0 │ -/);
 });

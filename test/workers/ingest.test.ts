@@ -1,3 +1,4 @@
+import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { openEmbeddedDatabase } from "../../src/adapters/embedded/embedded-database.js";
 import { createCollection, deleteDocuments, endedJob, ingest } from "../support/documents.js";
@@ -7,7 +8,8 @@ import { encoder, tinyShape } from "../support/encoder-models.js";
 import { metric } from "../support/metrics.js";
 import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
-import { promote } from "../support/registry.js";
+import { digestOf, promote } from "../support/registry.js";
+import { cancelJob, retryJob, servedBy } from "../support/reindexing.js";
 
 /** A killed process's jobs come back when their lease has run out. */
 const RESUMING_MS = 180_000;
@@ -184,9 +186,7 @@ describe("a cancelled job", () => {
   beforeAll(async () => {
     await createCollection(platform, { name: "cancelled", embedder: "slow" });
     job = (await ingest(platform, "cancelled", documents)).job.id;
-    await platform.query("mutation Cancel($job: ID!) { cancelJob(input: { job: $job }) { cursor } }", {
-      job,
-    });
+    await cancelJob(platform, job);
     expect(await endedJob(platform, job)).toMatchObject({ state: "CANCELLED" });
   });
 
@@ -200,8 +200,66 @@ describe("a cancelled job", () => {
   });
 
   test("embeds the rest when it is tried again", async () => {
-    await platform.query("mutation Retry($job: ID!) { retryJob(input: { job: $job }) { cursor } }", { job });
+    await retryJob(platform, job);
     expect(await endedJob(platform, job)).toMatchObject({ state: "COMPLETED" });
     expect(await pendingCount("cancelled")).toBe(0);
+  });
+});
+
+describe("an embedder that has gone", () => {
+  const [first, second, third] = notes(3) as [DocumentInput, DocumentInput, DocumentInput];
+  const graphs = [1, 2].map((seed) => encoder(tinyShape, { seed }));
+
+  beforeAll(async () => {
+    for (const [i, graph] of graphs.entries()) {
+      await uploadEmbedder(platform, "changing", { graph });
+      if (i === 0) {
+        await promote(platform, { model: "changing", number: 1 });
+        await createCollection(platform, { name: "changing", embedder: "changing" });
+        await ingest(platform, "changing", [first]);
+      } else await promote(platform, { model: "changing", number: 2 });
+    }
+    await servedBy(platform, "changing", "changing", 2);
+  });
+
+  /** Where the object store keeps the graph; its name is free to move. */
+  async function fileOf(graph: Uint8Array): Promise<string> {
+    const folder = join(platform.dataDir, "objects");
+    const names = await readdir(folder, { recursive: true });
+    return join(
+      folder,
+      names.find((name) => name.endsWith(digestOf(graph)))!,
+    );
+  }
+
+  async function restartWithout(graph: Uint8Array): Promise<string> {
+    await platform.stop();
+    const file = await fileOf(graph);
+    await rename(file, `${file}.away`);
+    await startAgain();
+    return file;
+  }
+
+  test("does no harm while its index is only kept", async () => {
+    const file = await restartWithout(graphs[0]!);
+    const { job } = await ingest(platform, "changing", [second]);
+    expect(await endedJob(platform, job.id)).toMatchObject({ state: "COMPLETED", result: { embedded: 1 } });
+    expect(await pendingCount("changing")).toBe(0);
+    expect(platform.log.map(({ event }) => event)).toContain("search.kept_index_behind");
+    await rename(`${file}.away`, file);
+  });
+
+  test("fails the job, which ends well once it is back and the job is tried again", async () => {
+    const file = await restartWithout(graphs[1]!);
+    const { job } = await ingest(platform, "changing", [third]);
+    expect(await endedJob(platform, job.id)).toMatchObject({
+      state: "FAILED",
+      error: expect.any(String) as string,
+    });
+    expect(await pendingCount("changing")).toBe(1);
+    await rename(`${file}.away`, file);
+    await retryJob(platform, job.id);
+    expect(await endedJob(platform, job.id)).toMatchObject({ state: "COMPLETED" });
+    expect(await pendingCount("changing")).toBe(0);
   });
 });

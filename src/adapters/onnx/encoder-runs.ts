@@ -47,11 +47,13 @@ export class EncoderRuns {
       };
       this.pool.submit({
         priority,
+        model: key,
         timeoutMs: this.settings.runTimeoutMs,
         start: () => {
           leave();
           const inputs = compactViews(run.inputs);
-          return { request: { kind: "encode", model: { key, path }, inputs, pooling }, transfer: [] };
+          const isBulk = priority === "bulk";
+          return { request: { kind: "encode", model: { key, path }, inputs, pooling, isBulk }, transfer: [] };
         },
         resolve: (value) => resolve(value as EncodeResult),
         reject: (error) => {

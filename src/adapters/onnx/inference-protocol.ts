@@ -12,7 +12,7 @@ export type WorkerRequest =
   | { kind: "measure"; model: ModelLocation }
   | { kind: "load"; model: ModelLocation }
   | { kind: "run"; model: ModelLocation; inputs: Tensors; outputs?: readonly string[] }
-  | { kind: "encode"; model: ModelLocation; inputs: Tensors; pooling: PoolingStep }
+  | { kind: "encode"; model: ModelLocation; inputs: Tensors; pooling: PoolingStep; isBulk: boolean }
   | { kind: "release"; key: string };
 
 export interface Measurement extends GraphTrial {

@@ -1,3 +1,4 @@
+import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { InvalidInputError } from "../../shared/errors.js";
 import { poolVectors } from "../../shared/pool-vectors.js";
@@ -59,6 +60,7 @@ async function answer(request: WorkerRequest): Promise<WorkerValue> {
     }
     case "encode": {
       const { inputs, pooling } = request;
+      if (request.isBulk) standBack();
       const session = await sessionOf(request.model);
       const start = performance.now();
       const outputs = await session.run(inputs, [pooling.output]);
@@ -70,6 +72,17 @@ async function answer(request: WorkerRequest): Promise<WorkerValue> {
       sessions.delete(request.key);
       return undefined;
   }
+}
+
+/** A priority of the operating system, which is this thread's own on Linux only; it cannot be raised again. */
+const BULK_NICENESS = 10;
+let standsBack = false;
+
+/** From its first bulk run on, this thread leaves the processor to queries and to whatever answers people. */
+function standBack(): void {
+  if (standsBack || process.platform !== "linux") return;
+  standsBack = true;
+  setPriority(0, BULK_NICENESS);
 }
 
 function describe(error: unknown): WorkerFailure {

@@ -170,6 +170,7 @@ export class MicroBatcher {
     const { key, path } = batch.model.source;
     batch.task = {
       priority: batch.priority,
+      model: key,
       timeoutMs: this.settings.runTimeoutMs,
       start: () => {
         calls = this.start(batch);

@@ -15,6 +15,8 @@ import type {
 export interface PoolTask {
   priority: "interactive" | "bulk";
   timeoutMs: number;
+  /** Key of the model that it runs. */
+  model?: string;
   /** Called when a thread takes the task; from then on it cannot be withdrawn. */
   start(): { request: WorkerRequest; transfer: ArrayBuffer[] };
   resolve(value: WorkerValue): void;
@@ -75,6 +77,7 @@ export class WorkerPool {
   }
 
   private dispatch(): void {
+    this.sendExpress((task) => this.express.hasPrepared(task.model));
     for (const slot of this.slots) {
       if (slot.busy) continue;
       const task = first(this.waiting.interactive) ?? first(this.waiting.bulk);
@@ -83,9 +86,12 @@ export class WorkerPool {
       slot.assign(task);
       if (slot.bulkModel) this.express.prepare(slot.bulkModel);
     }
-    if (this.express.busy || !this.slots.some((slot) => slot.bulkModel)) return;
+    if (this.slots.some((slot) => slot.bulkModel)) this.sendExpress(() => true);
+  }
+
+  private sendExpress(takes: (task: PoolTask) => boolean): void {
     const task = first(this.waiting.interactive);
-    if (!task) return;
+    if (this.express.busy || !task || !takes(task)) return;
     this.withdraw(task);
     this.express.assign(task);
   }
@@ -224,22 +230,27 @@ class WorkerSlot {
 }
 
 /**
- * One thread beyond the others, for interactive tasks that find them busy with bulk work: a run cannot be
- * interrupted, but the processor can be shared. It is started by the first bulk task, with that task's model.
+ * One thread beyond the others, for interactive tasks of models that do bulk work as well: a run cannot be
+ * interrupted, but the processor can be shared, and threads that do bulk work stand back. It is started by the first
+ * bulk task, with that task's model.
  */
 class ExpressSlot extends WorkerSlot {
   private readonly prepared = new Set<string>();
 
+  hasPrepared(model: string | undefined): boolean {
+    return this.running && model !== undefined && this.prepared.has(model);
+  }
+
   prepare(model: ModelLocation): void {
-    if (this.running && this.prepared.has(model.key)) return;
+    if (this.hasPrepared(model.key)) return;
     if (!this.running) this.prepared.clear();
-    this.prepared.add(model.key);
     // A model that does not load tells its own callers.
     this.ask({ kind: "load", model }, prepareTimeoutMs).catch(() => undefined);
   }
 
   override ask(request: WorkerRequest, timeoutMs: number): Promise<void> {
     if (request.kind === "release") this.prepared.delete(request.key);
+    if (request.kind === "load") this.prepared.add(request.model.key);
     return super.ask(request, timeoutMs);
   }
 }

@@ -12,8 +12,10 @@ import { models } from "./models.command.js";
 import { predict } from "./predict.command.js";
 import { promote } from "./promote.command.js";
 import { register } from "./register.command.js";
+import { reindex } from "./reindex.command.js";
 import { rollback } from "./rollback.command.js";
 import { runs } from "./runs.command.js";
+import { search } from "./search.command.js";
 import { train } from "./train.command.js";
 import { trainEmbedder } from "./train-embedder.command.js";
 
@@ -29,7 +31,9 @@ export const commands: CliCommand[] = [
   importEmbedder,
   importCurve,
   ingest,
+  search,
   deleteDocuments,
+  reindex,
   collections,
   models,
   runs,

@@ -39,6 +39,72 @@ query Forecast {
   }
 }
 `,
+  `# By words and by meaning.
+# With mode: LEXICAL, carbon permits come first.
+query Search {
+  search(
+    input: {
+      collection: "notes"
+      query: "refinery profits shrink"
+      mode: HYBRID
+      filter: { publishedFrom: "2023-01-01T00:00:00Z" }
+      facets: ["commodity", "region"]
+    }
+    first: 5
+  ) {
+    edges {
+      score
+      semanticRank
+      lexicalRank
+      highlight
+      node {
+        key
+        title
+        publishedAt
+        metadata
+      }
+    }
+    facets {
+      key
+      values {
+        value
+        count
+      }
+    }
+    plan {
+      mode
+      strategy
+      exhausted
+      tookMs
+    }
+  }
+}
+`,
+  `# Texts as vectors, by the model in production.
+# The first two are close, the third is not.
+query Embed {
+  embed(
+    input: {
+      model: "note_embedder"
+      texts: [
+        "Allowances fell as industry emitted less."
+        "Carbon permits lost value."
+        "Low water delays barges on the Rhine."
+      ]
+    }
+  ) {
+    dimensions
+    version {
+      number
+    }
+    embeddings {
+      tokens
+      truncated
+      vector
+    }
+  }
+}
+`,
   `# Oldest first; the argument after: takes endCursor and gives the next page.
 query History {
   curve(name: "ust-par-yield") {

@@ -9,8 +9,8 @@ interface Health {
 }
 
 const SAMPLES: Record<string, string> = {
-  loading: "loading: importing the Treasury curve and training its model",
-  loaded: "loaded: the query below answers",
+  loading: "loading: notes and the Treasury curve, and the models that learn from them",
+  loaded: "loaded: the queries below answer",
   failed: "failed: the platform's log says why",
   off: "switched off (ML_SAMPLES=false)",
 };

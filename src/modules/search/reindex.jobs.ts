@@ -7,3 +7,11 @@ export const reindexCollectionJob = defineJob({
   attempts: 3,
   parse: ({ collection, version }) => ({ collection: Number(collection), version: String(version) }),
 });
+
+/** Builds the HNSW index of a search index that has become too large to read every row. */
+export const indexVectorsJob = defineJob({
+  name: "index-vectors",
+  queue: "embedding",
+  attempts: 3,
+  parse: ({ index }) => ({ index: Number(index) }),
+});

@@ -16,7 +16,9 @@ export async function switchServing(
   const indexes = new SearchIndexRepository(tx);
   if (collection.servingIndexId !== null) await indexes.handOver(index.id, collection.servingIndexId);
   const others = (await indexes.standing(collection.id)).filter(({ id }) => id !== index.id);
-  const served = others.filter(({ state, versionId }) => state !== "BUILDING" && versionId !== index.versionId);
+  const served = others.filter(
+    ({ state, versionId }) => state !== "BUILDING" && versionId !== index.versionId,
+  );
   const kept = served.find(({ state }) => state === "SERVING") ?? served.at(-1);
   const now = new Date();
   for (const other of others) {
