@@ -87,6 +87,7 @@ const INDEXES = `
     filled_to bigint,
     recall double precision,
     ef_search integer,
+    hnsw_job_id uuid,
     created_at timestamptz(3) NOT NULL DEFAULT now(),
     served_at timestamptz(3),
     retired_at timestamptz(3)

@@ -1,5 +1,10 @@
 import { validateModelVersionJob } from "../src/modules/models/index.js";
-import { embedDocumentsJob, reindexCollectionJob, trainEmbedderJob } from "../src/modules/search/index.js";
+import {
+  embedDocumentsJob,
+  indexVectorsJob,
+  reindexCollectionJob,
+  trainEmbedderJob,
+} from "../src/modules/search/index.js";
 import { trainForecasterJob } from "../src/modules/training/index.js";
 
 /** Every job of the platform, by its name. */
@@ -9,6 +14,7 @@ export const jobCatalogue = {
   "train-embedder": trainEmbedderJob,
   "embed-documents": embedDocumentsJob,
   "reindex-collection": reindexCollectionJob,
+  "index-vectors": indexVectorsJob,
 };
 
 export type JobCatalogue = typeof jobCatalogue;

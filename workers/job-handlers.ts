@@ -17,5 +17,6 @@ export function jobHandlers({ models, training, search }: App): { [N in JobName]
     }),
     "train-embedder": ({ run: trainingRun }, run) => search.embedderTraining.execute(trainingRun, run),
     "reindex-collection": (_, run) => search.indexBuilder.build(run),
+    "index-vectors": ({ index }, run) => search.indexGrowth.build(index, run),
   };
 }

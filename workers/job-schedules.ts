@@ -17,5 +17,6 @@ export const jobSchedules: Schedule[] = [
     when: { everyMs: 30_000 },
     tick: ({ search }) => search.discardedIndexes.sweep(),
   },
+  { name: "index-vectors", when: { everyMs: 30_000 }, tick: ({ search }) => search.indexGrowth.startDue() },
   { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];

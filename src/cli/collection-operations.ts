@@ -12,6 +12,7 @@ export interface CollectionOperations {
     { input: { collection: string; documents: DocumentInput[]; idempotencyKey: string } },
     { ingestDocuments: IngestCounts & { job: { id: string; state: string } } }
   >;
+  search: Operation<{ input: SearchInput; first: number; after?: string }, { search: FoundDocuments }>;
   "delete-documents": Operation<
     { input: { collection: string; keys: string[] } },
     { deleteDocuments: { deleted: number } }
@@ -55,4 +56,34 @@ export interface IngestCounts {
   created: number;
   updated: number;
   unchanged: number;
+}
+
+export interface SearchInput {
+  collection: string;
+  query: string;
+  mode?: string;
+  filter?: { metadata?: Record<string, unknown[]>; publishedFrom?: string; publishedTo?: string };
+  facets?: string[];
+}
+
+export interface FoundDocuments {
+  edges: FoundDocument[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+  facets: SearchFacet[];
+  plan: { mode: string; strategy: string; exhausted: boolean; tookMs: number };
+}
+
+export interface FoundDocument {
+  cursor: string;
+  score: number;
+  semanticRank: number | null;
+  lexicalRank: number | null;
+  /** HTML: matches between <em> and </em>. */
+  highlight: string;
+  node: { key: string; title: string | null; metadata: Record<string, unknown>; publishedAt: string | null };
+}
+
+export interface SearchFacet {
+  key: string;
+  values: { value: string; count: number }[];
 }

@@ -1,5 +1,5 @@
-// npm run bench [-- serving|inference|forecasting|start|embedding|ingest ...] [--data FILE] [--passages N] [--documents N]:
-// prints tables, writes nothing.
+// npm run bench [-- serving|inference|forecasting|start|embedding|ingest|search|retrieval ...] [--data FILE|DIR] [--dsn DSN]
+// [--passages N] [--documents N,...]: prints tables, writes nothing. retrieval needs a DIR.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
 import type { BenchTable } from "./bench-table.js";
@@ -7,12 +7,18 @@ import { embeddingBench } from "./embedding.bench.js";
 import { forecastingBench } from "./forecasting.bench.js";
 import { ingestBench } from "./ingest.bench.js";
 import { inferenceBench } from "./inference.bench.js";
+import { retrievalBench } from "./retrieval.bench.js";
 import { servingBench } from "./serving.bench.js";
 import { startBench } from "./start.bench.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { data: { type: "string" }, passages: { type: "string" }, documents: { type: "string" } },
+  options: {
+    data: { type: "string" },
+    dsn: { type: "string" },
+    passages: { type: "string" },
+    documents: { type: "string" },
+  },
 });
 const groups: Record<string, () => Promise<BenchTable>> = {
   serving: servingBench,
@@ -22,6 +28,8 @@ const groups: Record<string, () => Promise<BenchTable>> = {
   ingest: () => ingestBench({ ...numberOf("documents"), ...numberOf("passages") }),
   embedding: () => embeddingBench(numberOf("passages")),
 };
+const { data, dsn } = values;
+if (data !== undefined) groups.retrieval = () => retrievalBench({ data, dsn });
 /** The option as a number, where it is given. */
 function numberOf<N extends "documents" | "passages">(name: N): Partial<Record<N, number>> {
   return values[name] === undefined ? {} : ({ [name]: Number(values[name]) } as Record<N, number>);

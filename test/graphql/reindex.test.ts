@@ -17,7 +17,7 @@ import {
 import type { CollectionState } from "../support/reindexing.js";
 
 /** Wide and deep enough that a reindex can be met under way. */
-const SLOW = { width: 128, layers: 4 };
+const SLOW = { width: 256, layers: 4 };
 
 let platform: Platform;
 
@@ -56,7 +56,7 @@ async function underWay(name: string): Promise<string> {
   const job = await jobIdOf(name);
   await eventually(
     () => jobOf(platform, job),
-    ({ state, progress }) => state === "ACTIVE" && progress > 0,
+    ({ state }) => state === "ACTIVE",
   );
   return job;
 }
@@ -73,36 +73,74 @@ async function watching(name: string, work: () => Promise<void>): Promise<Collec
   return seen;
 }
 
-describe("promoting another version", () => {
-  beforeAll(() => embeddedCollection("swapped", 400, [{ width: 96, layers: 2 }]));
+interface Found {
+  search: { edges: { score: number; node: { key: string } }[]; plan: { mode: string } };
+}
 
-  test("embeds the collection anew, and ingest goes on; the old one answers until then", async () => {
-    const jobs: string[] = [];
-    const seen = await watching("swapped", async () => {
-      await promote(platform, { model: "swapped", number: 2 });
-      let next = 400;
-      await eventually(
-        async () => {
-          jobs.push((await ingest(platform, "swapped", notes(next, 5))).job.id);
-          next += 5;
-          return stateOf("swapped");
-        },
-        ({ embedder }) => embedder?.number === 2,
+/**
+ * Searches until told to stop for a document by its own text: one version's vectors put it first, at a cosine of 1;
+ * a query of one version among the vectors of another would not.
+ */
+async function searching(name: string, note: DocumentInput, done: () => boolean): Promise<number> {
+  let searches = 0;
+  while (!done()) {
+    for (const mode of ["SEMANTIC", "HYBRID"]) {
+      const { search } = await platform.query<Found>(
+        `query Search($input: SearchInput!) {
+          search(input: $input, first: 10) { edges { score node { key } } plan { mode } }
+        }`,
+        { input: { collection: name, query: note.text, mode } },
       );
-    });
-    expect(jobs.length).toBeGreaterThan(1);
-    const numbers = seen.map(({ embedder }) => embedder?.number);
-    expect(new Set(numbers)).toEqual(new Set([1, 2]));
-    expect(numbers).toEqual([...numbers].sort());
-    for (const job of [...jobs, await jobIdOf("swapped")]) {
-      expect(await endedJob(platform, job)).toMatchObject({ state: "COMPLETED", error: null });
+      expect(search.plan.mode).toBe(mode);
+      expect(search.edges).toHaveLength(10);
+      expect(search.edges[0]!.node.key).toBe(note.key);
+      if (mode === "SEMANTIC") expect(search.edges[0]!.score).toBeGreaterThan(0.999);
+      searches++;
     }
-    expect(await stateOf("swapped")).toMatchObject({ pendingCount: 0, documentCount: 400 + 5 * jobs.length });
-    expect(await jobOf(platform, await jobIdOf("swapped"))).toMatchObject({
-      progress: 1,
-      result: { recall: 1 },
-    });
-  });
+  }
+  return searches;
+}
+
+describe("promoting another version", () => {
+  const documents = notes(0, 400);
+
+  // The second has the width of the first: nothing but the values tells their vectors apart.
+  beforeAll(() => embeddedCollection("swapped", 400, [{ layers: 4 }, { width: 96, layers: 2 }]));
+
+  test.each([2, 3])(
+    "embeds the collection anew by version %i; searches and ingest go on, the old one answers until then",
+    async (number) => {
+      const jobs: string[] = [];
+      let done = false;
+      const searches = searching("swapped", documents[7]!, () => done);
+      const seen = await watching("swapped", async () => {
+        await promote(platform, { model: "swapped", number });
+        let next = number * 1_000;
+        await eventually(
+          async () => {
+            jobs.push((await ingest(platform, "swapped", notes(next, 5))).job.id);
+            next += 5;
+            return stateOf("swapped");
+          },
+          ({ embedder }) => embedder?.number === number,
+        );
+        for (const job of [...jobs, await jobIdOf("swapped")]) {
+          expect(await endedJob(platform, job)).toMatchObject({ state: "COMPLETED", error: null });
+        }
+      }).finally(() => (done = true));
+      expect(await searches).toBeGreaterThan(4);
+      const numbers = seen.map(({ embedder }) => embedder?.number);
+      expect(new Set(numbers)).toEqual(new Set([number - 1, number]));
+      expect(numbers).toEqual([...numbers].sort());
+      const { documentCount, pendingCount, reindex: last } = await stateOf("swapped");
+      expect([documentCount % 5, pendingCount]).toEqual([0, 0]);
+      expect(await jobOf(platform, last!.id)).toMatchObject({ progress: 1, result: { recall: 1 } });
+      // What came in last is found by its meaning, too.
+      const [newest] = notes(number * 1_000 + 5 * (jobs.length - 1), 1);
+      let looked = 0;
+      await searching("swapped", newest!, () => looked++ > 0);
+    },
+  );
 
   test("leaves a way back that takes no time and misses nothing", async () => {
     const { documentCount, reindex: last } = await stateOf("swapped");
@@ -112,14 +150,16 @@ describe("promoting another version", () => {
     const switches = await metric(platform, "collection_index_switches_total");
     await rollBack(platform, { model: "swapped" });
     expect(await stateOf("swapped")).toMatchObject({
-      embedder: { number: 1 },
+      embedder: { number: 2 },
       documentCount: documentCount + 18,
       pendingCount: 0,
       reindex: last,
     });
-    await promote(platform, { model: "swapped", number: 2 });
+    let looked = 0;
+    await searching("swapped", notes(9_000, 20)[3]!, () => looked++ > 0);
+    await promote(platform, { model: "swapped", number: 3 });
     expect(await stateOf("swapped")).toMatchObject({
-      embedder: { number: 2 },
+      embedder: { number: 3 },
       pendingCount: 0,
       reindex: last,
     });

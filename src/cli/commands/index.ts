@@ -15,6 +15,7 @@ import { register } from "./register.command.js";
 import { reindex } from "./reindex.command.js";
 import { rollback } from "./rollback.command.js";
 import { runs } from "./runs.command.js";
+import { search } from "./search.command.js";
 import { train } from "./train.command.js";
 import { trainEmbedder } from "./train-embedder.command.js";
 
@@ -30,6 +31,7 @@ export const commands: CliCommand[] = [
   importEmbedder,
   importCurve,
   ingest,
+  search,
   deleteDocuments,
   reindex,
   collections,

@@ -39,14 +39,15 @@ query Forecast {
   }
 }
 `,
-  `# By words and by meaning. Try mode: LEXICAL, and see which notes the words alone find.
+  `# By words and by meaning.
+# With mode: LEXICAL, carbon permits come first.
 query Search {
   search(
     input: {
       collection: "notes"
       query: "refinery profits shrink"
       mode: HYBRID
-      filter: { publishedFrom: "2023-06-01T00:00:00Z" }
+      filter: { publishedFrom: "2023-01-01T00:00:00Z" }
       facets: ["commodity", "region"]
     }
     first: 5
@@ -79,7 +80,8 @@ query Search {
   }
 }
 `,
-  `# Texts as vectors, by the model in production: the first two are close, the third is not.
+  `# Texts as vectors, by the model in production.
+# The first two are close, the third is not.
 query Embed {
   embed(
     input: {

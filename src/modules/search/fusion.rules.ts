@@ -31,30 +31,44 @@ export function fuse(candidates: readonly Candidate[]): FusedDocument[] {
     .sort(byScore);
 }
 
-/** Documents that lead a first ranking, by how much each of them counts. */
-export const FEEDBACK_DOCUMENTS = 3;
+/** A document from which feedback is taken. */
+export interface Leader {
+  documentId: string;
+  /** Above 0. */
+  weight: number;
+}
+
+const LEADERS = 3;
 
 /**
- * Pseudo-relevance feedback (Rocchio): the query's vector is moved half-way to the mean of those of the documents
- * that both kinds of search together rank first. Inner products are linear, so the vectors themselves are not needed.
- * @param likeness of each candidate's vector to that mean, times the mean's length: its inner products with the
- *   leaders' vectors, weighted and added
+ * The best documents of a first ranking, as far as both kinds of search like them: where words and meaning disagree,
+ * neither can tell what is relevant, and feedback fades.
+ */
+export function leadersOf(candidates: readonly Candidate[], fused: readonly FusedDocument[]): Leader[] {
+  const byWords = stretched(candidates.map(({ lexical }) => lexical ?? 0));
+  const byMeaning = stretched(withoutGaps(candidates.map(({ semantic }) => semantic)));
+  const places = new Map(candidates.map(({ documentId }, i) => [documentId, i]));
+  return fused
+    .slice(0, LEADERS)
+    .map(({ documentId }) => {
+      const i = places.get(documentId)!;
+      return { documentId, weight: Math.min(byWords[i]!, byMeaning[i]!) / LEADERS };
+    })
+    .filter(({ weight }) => weight > 0);
+}
+
+/**
+ * Pseudo-relevance feedback (Rocchio): the leaders' vectors are added to the query's. Inner products are linear, so
+ * the vectors themselves are not needed.
+ * @param likeness inner products of each candidate's vector with those of the leaders, weighted and added
  */
 export function withFeedback(
   candidates: readonly Candidate[],
-  leaders: readonly FusedDocument[],
   likeness: ReadonlyMap<string, number>,
 ): Candidate[] {
-  const squared = leaders.reduce(
-    (sum, { documentId, score }) => sum + score * (likeness.get(documentId) ?? 0),
-    0,
-  );
-  if (!(squared > 0)) return [...candidates];
-  const length = Math.sqrt(squared);
   return candidates.map((candidate) => {
-    const alike = likeness.get(candidate.documentId);
-    if (candidate.semantic === null || alike === undefined) return candidate;
-    return { ...candidate, semantic: (candidate.semantic + alike / length) / 2 };
+    const { documentId, semantic } = candidate;
+    return { ...candidate, semantic: semantic === null ? null : semantic + (likeness.get(documentId) ?? 0) };
   });
 }
 

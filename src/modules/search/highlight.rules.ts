@@ -33,11 +33,11 @@ const OUTER_MARKS = /^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu;
  * search configuration knows.
  */
 export function wordsToLookUp(sources: readonly HighlightSource[], lexemes: readonly string[]): string[] {
-  const beginnings = new Set(lexemes.map(beginning));
+  const beginnings = new Set(lexemes.map((lexeme) => lexeme.slice(0, STEM_LETTERS)));
   const words = new Set<string>();
   for (const { title, text } of sources) {
     for (const part of [title ?? "", searched(text)]) {
-      for (const { word } of candidates(part)) if (beginnings.has(beginning(word))) words.add(word);
+      for (const { word } of candidates(part)) if (beginsAs(word, beginnings)) words.add(word);
     }
   }
   return [...words];
@@ -67,8 +67,12 @@ function searched(text: string): string {
   return text.length > SEARCHED ? text.slice(0, SEARCHED) : text;
 }
 
-function beginning(word: string): string {
-  return word.slice(0, STEM_LETTERS).toLowerCase();
+function beginsAs(word: string, beginnings: ReadonlySet<string>): boolean {
+  const start = word.slice(0, STEM_LETTERS).toLowerCase();
+  for (let letters = 1; letters <= start.length; letters++) {
+    if (beginnings.has(start.slice(0, letters))) return true;
+  }
+  return false;
 }
 
 /** Words, and what stands between white space as a whole: addresses and numbers are one lexeme. */

@@ -14,7 +14,7 @@ export interface Probed {
 }
 
 /** Below, reading every row answers as quickly, and never wrongly. */
-export const FEWEST_PASSAGES = 2_000;
+const FEWEST_PASSAGES = 2_000;
 /** pgvector builds no HNSW index over wider halfvecs. */
 const MOST_DIMENSIONS = 4_000;
 const WANTED_RECALL = 0.98;
@@ -42,8 +42,7 @@ export class HnswIndexService {
    */
   async buildAndProbe(index: SearchIndexRow, signal: AbortSignal): Promise<Probed> {
     const hnsw = new HnswIndexRepository(this.database.dataSource, index);
-    if (this.database.vectorSearch === "exact" || index.dimensions > MOST_DIMENSIONS) return exact;
-    if ((await hnsw.countPassages(FEWEST_PASSAGES)) < FEWEST_PASSAGES) return exact;
+    if (!(await this.isWorthwhile(index))) return exact;
     let best: Probed = { recall: 0, efSearch: null };
     // After a kill, a graph that stands is not built again.
     const standing = (await hnsw.stands(GRAPHS.at(-1)!)) ? GRAPHS.slice(-1) : GRAPHS;
@@ -57,9 +56,17 @@ export class HnswIndexService {
       if (best.recall >= WANTED_RECALL) return best;
     }
     if (best.recall >= LEAST_RECALL) return best;
+    await hnsw.drop();
     throw new UnrecoverableJobError(
       `the index of ${passageTable(index.id)} finds only ${best.recall.toFixed(3)} of the nearest passages`,
     );
+  }
+
+  /** Whether reading every row takes longer than an HNSW index would. */
+  async isWorthwhile(index: SearchIndexRow): Promise<boolean> {
+    if (this.database.vectorSearch === "exact" || index.dimensions > MOST_DIMENSIONS) return false;
+    const hnsw = new HnswIndexRepository(this.database.dataSource, index);
+    return (await hnsw.countPassages(FEWEST_PASSAGES)) === FEWEST_PASSAGES;
   }
 
   private async build(

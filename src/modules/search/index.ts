@@ -21,9 +21,10 @@ import { EmbedderTrainingResolver } from "./embedder-training.resolver.js";
 import { EmbedderTrainingService } from "./embedder-training.service.js";
 import { HnswIndexService } from "./hnsw-index.service.js";
 import { IndexBuilder } from "./index-builder.service.js";
+import { IndexGrowthService } from "./index-growth.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
-import { reindexCollectionJob } from "./reindex.jobs.js";
+import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
 import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
 import { SearchResolver } from "./search.resolver.js";
@@ -39,6 +40,7 @@ export interface SearchModule {
   embedder: DocumentEmbedder;
   embedderTraining: EmbedderTrainingService;
   indexBuilder: IndexBuilder;
+  indexGrowth: IndexGrowthService;
   discardedIndexes: DiscardedIndexService;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -59,7 +61,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
   const discardedIndexes = new DiscardedIndexService(database, logger);
   const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
   const collections = new CollectionService(database, models.registry, reindexing);
-  const serving = new ServingIndexService(database, models.served);
+  const serving = new ServingIndexService(database);
   const documents = new DocumentService(database);
   const searching = new SearchService(database, models.served, embeddings.embeddings, documents);
   const ingestion = new IngestService(database, collections, jobs);
@@ -70,6 +72,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
   jobs.register(embedDocumentsJob);
   training.runs.register(trainEmbedderJob);
   jobs.register(reindexCollectionJob, reindexing.jobHooks());
+  jobs.register(indexVectorsJob);
   models.lifecycle.onProductionChange(reindexing.productionHandler);
   return {
     collections,
@@ -78,6 +81,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     embedder,
     embedderTraining,
     indexBuilder,
+    indexGrowth: new IndexGrowthService(database, jobs, hnsw),
     discardedIndexes,
     resolvers: [
       new CollectionResolver(collections, models.registry),
@@ -114,4 +118,4 @@ export { trainEmbedderJob } from "./embedder-training.jobs.js";
 export { EmbedderTrainingService } from "./embedder-training.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";
 export { IngestService } from "./ingest.service.js";
-export { reindexCollectionJob } from "./reindex.jobs.js";
+export { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";

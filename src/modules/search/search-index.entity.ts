@@ -56,6 +56,10 @@ export class SearchIndexRow {
   @Column({ name: "ef_search", type: "integer", nullable: true })
   efSearch!: number | null;
 
+  /** Builds the HNSW index of one that has grown while it served. */
+  @Column({ name: "hnsw_job_id", type: "uuid", nullable: true })
+  hnswJobId!: string | null;
+
   @Column({ name: "created_at", type: "timestamptz", precision: 3, default: () => "now()" })
   createdAt!: Date;
 

@@ -1,3 +1,4 @@
+import { In, IsNull } from "typeorm";
 import type { Transaction } from "../../ports/database.js";
 import { createPassageTable, dropPassageTable, passageTable } from "./passage-table.js";
 import { SearchIndexRow } from "./search-index.entity.js";
@@ -14,16 +15,6 @@ export interface NewSearchIndex {
 /** The indexes of collections; who changes one holds the collection's lock. */
 export class SearchIndexRepository {
   constructor(private readonly tx: Transaction) {}
-
-  /** The index that answers searches by meaning now, and the generation of its collection. */
-  async serving(collectionId: number): Promise<{ index: SearchIndexRow; generation: number } | null> {
-    const index = await this.tx
-      .createQueryBuilder(SearchIndexRow, "index")
-      .innerJoinAndSelect("index.collection", "collection", "collection.servingIndexId = index.id")
-      .where("collection.id = :collectionId", { collectionId })
-      .getOne();
-    return index && { index, generation: index.collection!.generation };
-  }
 
   /** Those that get every document that comes in: BUILDING, SERVING and KEPT ones, oldest first. */
   standing(collectionId: number): Promise<SearchIndexRow[]> {
@@ -77,6 +68,14 @@ export class SearchIndexRepository {
 
   discarded(): Promise<SearchIndexRow[]> {
     return this.tx.find(SearchIndexRow, { where: { state: "DISCARDED" }, order: { id: "ASC" } });
+  }
+
+  /** Those that are read row by row, and that nobody has built an HNSW index for. */
+  unindexed(): Promise<SearchIndexRow[]> {
+    return this.tx.find(SearchIndexRow, {
+      where: { state: In(["SERVING", "KEPT"]), efSearch: IsNull(), hnswJobId: IsNull() },
+      order: { id: "ASC" },
+    });
   }
 
   /** Kept ones whose way back nobody has gone since. */

@@ -1,4 +1,4 @@
-import { FEEDBACK_DOCUMENTS, fuse, withFeedback } from "./fusion.rules.js";
+import { fuse, leadersOf, withFeedback } from "./fusion.rules.js";
 import type { Candidate, FusedDocument } from "./fusion.rules.js";
 import type { TermPlan } from "./bm25.rules.js";
 import type { LexicalHit, LexicalRanking, LexicalSearchRepository } from "./lexical-search.repository.js";
@@ -156,15 +156,12 @@ async function fuseWithFeedback(
   passages: ReadonlyMap<string, SemanticHit>,
 ): Promise<FusedDocument[]> {
   const first = fuse(candidates);
-  const leaders = first.slice(0, FEEDBACK_DOCUMENTS).filter(({ documentId }) => passages.has(documentId));
+  const leaders = leadersOf(candidates, first).flatMap(({ documentId, weight }) => {
+    const passage = passages.get(documentId);
+    return passage ? [{ documentId, ordinal: passage.ordinal, weight }] : [];
+  });
   if (leaders.length === 0) return first;
-  const weighted = leaders.map(({ documentId, score }) => ({
-    documentId,
-    ordinal: passages.get(documentId)!.ordinal,
-    weight: score,
-  }));
-  const likeness = await meaning.likeness([...passages.values()], weighted);
-  return fuse(withFeedback(candidates, leaders, likeness));
+  return fuse(withFeedback(candidates, await meaning.likeness([...passages.values()], leaders)));
 }
 
 async function nearest(
