@@ -28,6 +28,8 @@ const ROOT = join(import.meta.dirname, "../../..");
 const CLI = join(import.meta.dirname, "../../src/cli/main.js");
 const ROWS_A_STATEMENT = 500;
 const PROBE_EVERY_MS = 100;
+/** Both sides take turns, so that a busy machine slows both. */
+const ROUNDS = 4;
 const [fewestTokens, mostTokens] = [10, 256];
 
 interface Note {
@@ -119,18 +121,22 @@ async function miniLm(folder: string, count: number): Promise<BenchRow> {
   const path = join(folder, "mini-lm.onnx");
   await writeFile(path, graph);
   const { raw, batchSize, name } = await bestRaw(path, texts.map(idsOf));
-  const plain = await raw.run(texts.map(idsOf), batchSize);
-  await raw.close();
   const platform = await startPlatform();
   try {
     const tokenizer = wordPieceTokenizer(vocabulary);
     await uploadEmbedder(platform, "mini_lm", { graph, tokenizer, embedder: { maxTokens: mostTokens } });
     await promote(platform, { model: "mini_lm", number: 1 });
     const file = join(folder, "passages.jsonl");
-    await writeFile(file, texts.map((text, i) => JSON.stringify({ key: String(i), text })).join("\n"));
-    const { seconds } = await ingestFile(platform, file, [
-      ...["--collection", "passages", "--create", "--embedder", "mini_lm"],
-    ]);
+    const options = ["--collection", "passages", "--create", "--embedder", "mini_lm"];
+    let [seconds, plain] = [0, 0];
+    const size = Math.ceil(count / ROUNDS);
+    for (let from = 0; from < count; from += size) {
+      const part = texts.slice(from, from + size);
+      plain += await raw.run(part.map(idsOf), batchSize);
+      const lines = part.map((text, i) => JSON.stringify({ key: String(from + i), text }));
+      await writeFile(file, lines.join("\n"));
+      seconds += (await ingestFile(platform, file, options)).seconds;
+    }
     const [platformRate, plainRate] = [count / seconds, count / plain];
     return {
       name:
@@ -140,6 +146,7 @@ async function miniLm(folder: string, count: number): Promise<BenchRow> {
       target: ">= 0.9",
     };
   } finally {
+    await raw.close();
     await platform.remove();
   }
 }
