@@ -8,6 +8,7 @@ import { forecastingBench } from "./forecasting.bench.js";
 import { ingestBench } from "./ingest.bench.js";
 import { inferenceBench } from "./inference.bench.js";
 import { retrievalBench } from "./retrieval.bench.js";
+import { searchBench } from "./search.bench.js";
 import { servingBench } from "./serving.bench.js";
 import { startBench } from "./start.bench.js";
 
@@ -29,6 +30,7 @@ const groups: Record<string, () => Promise<BenchTable>> = {
   embedding: () => embeddingBench(numberOf("passages")),
 };
 const { data, dsn } = values;
+groups.search = () => searchBench({ dsn, sizes: values.documents?.split(",").map(Number) });
 if (data !== undefined) groups.retrieval = () => retrievalBench({ data, dsn });
 /** The option as a number, where it is given. */
 function numberOf<N extends "documents" | "passages">(name: N): Partial<Record<N, number>> {
