@@ -8,7 +8,7 @@ import type { Platform } from "../support/platform.js";
 import { promote } from "../support/registry.js";
 import { reindex, servedBy } from "../support/reindexing.js";
 import { askSearch, keysOf, search } from "../support/searching.js";
-import type { Search } from "../support/searching.js";
+import type { FoundDocument, Search } from "../support/searching.js";
 
 const MODES = ["LEXICAL", "SEMANTIC", "HYBRID"] as const;
 const QUERY = "European gas inventories before the deadline";
@@ -96,6 +96,29 @@ describe("every mode", () => {
     expect(new Set(paged).size).toBe(paged.length);
   });
 
+  test.each([4, 10, 40])(
+    "HYBRID in pages of %i gives each document once, also far behind the first",
+    async (first) => {
+      const query = "gas power carbon price market demand supply wind storage";
+      const found: FoundDocument[] = [];
+      let after: string | null = null;
+      do {
+        const page: Search = await find({ query }, { first, after });
+        found.push(...page.edges);
+        after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
+      } while (after !== null);
+      const keys = found.map(({ node }) => node.key);
+      expect(new Set(keys).size).toBe(keys.length);
+      expect(keys.toSorted()).toEqual(
+        marketNotes()
+          .map(({ key }) => key)
+          .toSorted(),
+      );
+      const scores = found.map(({ score }) => score);
+      expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+    },
+  );
+
   test.each(MODES)("%s says when there are no more", async (mode) => {
     const all = await find({ mode, filter: { metadata: { commodity: "weather" } } }, { first: 100 });
     expect(all.plan.exhausted).toBe(true);
@@ -125,8 +148,8 @@ describe("every mode", () => {
 describe("words", () => {
   test("are ranked by BM25 over title and text together, in the collection's language", async () => {
     const { edges } = await inWords({ query: "the caverns of gas" });
-    // Without stop words the four have 6, 3, 5 and 2 words; one holds "cavern" thrice, two hold "gas".
-    const mean = (6 + 3 + 5 + 2) / 4;
+    // Without stop words the four have 6, 3, 5 and, with its markup, 8 words; one holds "cavern" thrice, two hold "gas".
+    const mean = (6 + 3 + 5 + 8) / 4;
     const idf = (holding: number) => Math.log(1 + (4 - holding + 0.5) / (holding + 0.5));
     const weight = (frequency: number, length: number) =>
       (frequency * 2.2) / (frequency + 1.2 * (0.25 + (0.75 * length) / mean));

@@ -33,7 +33,7 @@ const OUTER_MARKS = /^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu;
  * search configuration knows.
  */
 export function wordsToLookUp(sources: readonly HighlightSource[], lexemes: readonly string[]): string[] {
-  const beginnings = new Set(lexemes.map((lexeme) => lexeme.slice(0, STEM_LETTERS)));
+  const beginnings = new Set(lexemes.map((lexeme) => plain(lexeme).slice(0, STEM_LETTERS)));
   const words = new Set<string>();
   for (const { title, text } of sources) {
     for (const part of [title ?? "", searched(text)]) {
@@ -68,11 +68,16 @@ function searched(text: string): string {
 }
 
 function beginsAs(word: string, beginnings: ReadonlySet<string>): boolean {
-  const start = word.slice(0, STEM_LETTERS).toLowerCase();
+  const start = plain(word).slice(0, STEM_LETTERS);
   for (let letters = 1; letters <= start.length; letters++) {
     if (beginnings.has(start.slice(0, letters))) return true;
   }
   return false;
+}
+
+/** Without accents: stemmers take them off in some languages. */
+function plain(word: string): string {
+  return word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
 /** Words, and what stands between white space as a whole: addresses and numbers are one lexeme. */

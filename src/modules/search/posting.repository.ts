@@ -1,4 +1,5 @@
 import type { Transaction } from "../../ports/database.js";
+import { searchableText } from "./searchable-text.rules.js";
 
 /** What the lexical index holds of a document. */
 export interface DocumentWords {
@@ -25,7 +26,7 @@ export class PostingRepository {
    */
   async words(language: string, texts: readonly string[]): Promise<DocumentWords[]> {
     const words = texts.map((): DocumentWords => ({ lexemes: [], frequencies: [], count: 0 }));
-    for (const batch of batchesOf(texts)) {
+    for (const batch of batchesOf(texts.map(searchableText))) {
       const rows = await this.tx.query<{ text: number; lexemes: string[]; frequencies: number[] }[]>(
         `SELECT piece.number AS text, found.* FROM unnest($2::int[], $3::text[]) AS piece(number, text),
            LATERAL (SELECT array_agg(lexeme) AS lexemes, array_agg(cardinality(positions)) AS frequencies

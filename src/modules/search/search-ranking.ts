@@ -2,6 +2,7 @@ import { fuse, leadersOf, withFeedback } from "./fusion.rules.js";
 import type { Candidate, FusedDocument } from "./fusion.rules.js";
 import type { TermPlan } from "./bm25.rules.js";
 import type { LexicalHit, LexicalRanking, LexicalSearchRepository } from "./lexical-search.repository.js";
+import { DEEPEST_RANK } from "./search-request.rules.js";
 import type { SearchScope } from "./search-scope.js";
 import type { SemanticHit, SemanticRanking, SemanticSearchRepository } from "./semantic-search.repository.js";
 
@@ -70,8 +71,8 @@ export async function rankByMeaning(
 }
 
 /**
- * Joins the best hundred of either kind; a page beyond these gets the next ones, up to the thousandth, behind them.
- * So a page is the same whatever page was asked for before.
+ * Joins the best hundred of either kind; a page beyond these finds the rest of the best thousand of either kind behind
+ * them. Neither depends on the page that is asked for: pages of another ranking would repeat and skip documents.
  */
 export async function rankByBoth(
   sides: LexicalSide & SemanticSide,
@@ -83,7 +84,7 @@ export async function rankByBoth(
   const documents = await join(sides, head, { feedback: true });
   const more = head.lexical.hits.length >= JOINED || head.semantic.hits.length >= JOINED;
   if (documents.length >= limit || !more) return { documents, strategy };
-  const deep = await findBoth(sides, limit, scope);
+  const deep = await findBoth(sides, DEEPEST_RANK, scope);
   const known = new Set(documents.map(({ documentId }) => documentId));
   const tail = await join(sides, deep, { feedback: false, except: known });
   const least = documents.at(-1)?.score ?? 1;

@@ -1,4 +1,5 @@
 import type { Transaction } from "../../ports/database.js";
+import { searchableText } from "./searchable-text.rules.js";
 import type { SearchIndexRow, VectorType } from "./search-index.entity.js";
 import type { Snapshot } from "./search-request.rules.js";
 
@@ -43,7 +44,7 @@ export class SearchTargetRepository {
          (SELECT coalesce(max(id), 0) FROM documents) AS last_id,
          tsvector_to_array(to_tsvector(c.language::regconfig, $2)) AS lexemes
        FROM collections c LEFT JOIN search_indexes i ON i.id = c.serving_index_id WHERE c.name = $1`,
-      [collection, query],
+      [collection, searchableText(query)],
     );
     return row ? toTarget(row) : null;
   }

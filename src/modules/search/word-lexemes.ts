@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Database } from "../../ports/database.js";
+import { searchableText } from "./searchable-text.rules.js";
 
 /** Some 10 MB. */
 const WORDS_KEPT = 50_000;
@@ -23,8 +24,9 @@ export class WordLexemes {
     }
     if (missing.length === 0) return found;
     const rows: { word: string; lexemes: string[] }[] = await this.database.dataSource.query(
-      `SELECT word, tsvector_to_array(to_tsvector($1::regconfig, word)) AS lexemes FROM unnest($2::text[]) AS word`,
-      [language, missing],
+      `SELECT word, tsvector_to_array(to_tsvector($1::regconfig, text)) AS lexemes
+       FROM unnest($2::text[], $3::text[]) AS w(word, text)`,
+      [language, missing, missing.map(searchableText)],
     );
     for (const { word, lexemes } of rows) {
       this.known.set(`${language} ${word}`, lexemes);
