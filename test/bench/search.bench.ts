@@ -1,5 +1,6 @@
 import pg from "pg";
 import { hnswName, passageTable, toVectorParameter } from "../../src/modules/search/passage-table.js";
+import { randomNumbers } from "../../src/shared/random-numbers.js";
 import { createCollection, endedJob, ingest } from "../support/documents.js";
 import { uploadEmbedder } from "../support/embedders.js";
 import { encoder, miniLmShape } from "../support/encoder-models.js";
@@ -105,7 +106,7 @@ async function fill(pool: pg.Pool, collection: string, size: number): Promise<nu
   );
   const { id, index } = found.rows[0]!;
   const texts = makeTexts(size, fewestTokens, mostTokens);
-  const uniform = randomNumbers();
+  const uniform = centred();
   const centres = Array.from({ length: CLUSTERS }, () => direction(uniform));
   for (let start = 0; start < size; start += ROWS_A_STATEMENT) {
     const batch = texts.slice(start, start + ROWS_A_STATEMENT);
@@ -189,7 +190,7 @@ async function throughput(
   const statement = `SELECT document_id, embedding <#> $1::vector::halfvec(${DIMENSIONS}) AS distance
     FROM ${passageTable(index)} ORDER BY embedding <#> $1::vector::halfvec(${DIMENSIONS}) LIMIT 10`;
   await Promise.all(Array.from({ length: CONNECTIONS }, () => pool.query(`SET hnsw.ef_search = ${EFFORT}`)));
-  const uniform = randomNumbers();
+  const uniform = centred();
   const ratios: number[] = [];
   const rates: [number, number][] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -239,12 +240,10 @@ function bucketsOf(number: number): Record<string, number> {
   return Object.fromEntries(Object.entries(BUCKETS).map(([key, buckets]) => [key, number % buckets]));
 }
 
-function randomNumbers(): () => number {
-  let state = 254;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32 - 0.5;
-  };
+/** From -0.5 to 0.5, so that directions point everywhere. */
+function centred(): () => number {
+  const uniform = randomNumbers(254);
+  return () => uniform() - 0.5;
 }
 
 function direction(uniform: () => number): Float32Array {

@@ -1,6 +1,5 @@
 import { Field, InputType, Int, ObjectType, registerEnumType } from "type-graphql";
 import type { TensorType } from "../../ports/inference-runtime.js";
-import type { Pooling } from "../../shared/embedder-options.js";
 import { toNodeId } from "../../shared/node-id.js";
 import {
   BigIntScalar,
@@ -14,6 +13,7 @@ import {
   TagInput,
   connectionType,
 } from "../graph/index.js";
+import { Embedder, EmbedderInput } from "./embedder.types.js";
 import type { ModelKind, ModelRow } from "./model.entity.js";
 import type { ModelVersionRow, Stage, VersionStatus } from "./model-version.entity.js";
 import type { StageTransitionRow, TransitionKind } from "./stage-transition.entity.js";
@@ -25,7 +25,6 @@ export const ModelKindEnum = enumOf("CURVE_FORECASTER", "TENSOR", "TEXT_EMBEDDER
 export const StageEnum = enumOf("NONE", "STAGING", "PRODUCTION", "ARCHIVED");
 export const VersionStatusEnum = enumOf("PENDING", "READY", "REJECTED");
 export const TransitionKindEnum = enumOf("PROMOTION", "ROLLBACK");
-export const PoolingEnum = enumOf("MEAN", "CLS", "LAST", "NONE");
 // prettier-ignore
 export const TensorTypeEnum = enumOf(
   "FLOAT32", "FLOAT64", "FLOAT16", "INT8", "INT16", "INT32", "INT64",
@@ -35,7 +34,6 @@ registerEnumType(ModelKindEnum, { name: "ModelKind" });
 registerEnumType(StageEnum, { name: "Stage" });
 registerEnumType(VersionStatusEnum, { name: "VersionStatus" });
 registerEnumType(TransitionKindEnum, { name: "TransitionKind" });
-registerEnumType(PoolingEnum, { name: "Pooling" });
 registerEnumType(TensorTypeEnum, { name: "TensorType" });
 
 @ObjectType("Model", { implements: Node })
@@ -88,29 +86,6 @@ export class Signature {
 
   @Field(() => [TensorSpec])
   outputs!: TensorSpec[];
-}
-
-@ObjectType({ description: "How a TEXT_EMBEDDER's graph is used, as validation settled it." })
-export class Embedder {
-  @Field(() => PoolingEnum)
-  pooling!: Pooling;
-
-  @Field()
-  normalize!: boolean;
-
-  @Field()
-  queryPrefix!: string;
-
-  @Field()
-  passagePrefix!: string;
-
-  @Field(() => Int, {
-    description: "Most tokens of a text that the graph is given, prefix and special ones included.",
-  })
-  maxTokens!: number;
-
-  @Field(() => Int)
-  dimensions!: number;
 }
 
 @ObjectType()
@@ -279,31 +254,6 @@ export class FileInput {
 
   @Field(() => BigIntScalar)
   bytes!: number;
-}
-
-@InputType()
-export class EmbedderInput {
-  @Field(() => PoolingEnum, { defaultValue: "MEAN", description: "NONE: the graph pools by itself." })
-  pooling!: Pooling;
-
-  @Field(() => Boolean, { nullable: true, defaultValue: true })
-  normalize?: boolean | null;
-
-  @Field(() => String, { nullable: true })
-  queryPrefix?: string | null;
-
-  @Field(() => String, { nullable: true })
-  passagePrefix?: string | null;
-
-  @Field(() => Int, {
-    nullable: true,
-    description:
-      "At most what the graph can take; read from the files when absent, up to 512. Special tokens count.",
-  })
-  maxTokens?: number | null;
-
-  @Field(() => Int, { nullable: true, description: "Keep only the first ones (Matryoshka models)." })
-  dimensions?: number | null;
 }
 
 @InputType()
