@@ -1,14 +1,12 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
-import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
-import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
-import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
-import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
 import { migrations } from "../migrations/index.js";
 import type { Config, InferenceConfig } from "./config/config.js";
+import { openEngines } from "./engines.js";
+import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
 import { createGateway } from "./gateway/server.js";
 import type { Gateway } from "./gateway/server.js";
@@ -31,7 +29,6 @@ import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
-import { PreconditionFailedError } from "./shared/errors.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
 import { createLogger } from "./telemetry/logger.js";
@@ -76,8 +73,7 @@ export async function createApp(config: Config): Promise<App> {
   const logger = createLogger(config.logLevel);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  await makeDataFolder(config.dataDir);
-  const engines = await openEngines(config, logger);
+  const engines = await openEngines(config, { entities, migrations }, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, await readLinkKey(config), logger);
   const { runtime, operations, models, embeddings, predictions, samples } = modules;
@@ -91,7 +87,7 @@ export async function createApp(config: Config): Promise<App> {
     health: () => ({
       ready,
       checks: { database: () => database.check(), queue: () => queue.check(), objects: () => store.check() },
-      details: { samples: samples.state, tier: config.databaseDsn === undefined ? "embedded" : "service" },
+      details: { samples: samples.state, tier: config.database.dsn === undefined ? "embedded" : "service" },
     }),
     policy: config.http,
     publicUrl: config.http.publicUrl,
@@ -188,56 +184,6 @@ function createRuntime(settings: InferenceConfig, modelOf: (key: string) => stri
     validation: { timeoutMs: settings.validationTimeoutMs, memoryBytes: settings.validationMemoryBytes },
     onRun: (run) => reportInference(run, modelOf(run.key)),
     onProvider: (provider) => reportInferenceProvider(provider, providers),
-  });
-}
-
-interface Engines {
-  database: Database;
-  queue: JobQueue;
-  store: ObjectStore;
-}
-
-/** The engines of the tier that is configured, port by port. */
-async function openEngines(config: Config, logger: Logger): Promise<Engines> {
-  const onQueueError = (err: Error, { queue }: { queue?: string }) =>
-    logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error");
-  const objects = () => FolderObjectStore.open(join(config.dataDir, "objects"));
-  if (config.databaseDsn === undefined) {
-    const database = await openEmbeddedDatabase({
-      dataDir: join(config.dataDir, "database"),
-      entities,
-      migrations,
-      log: logger,
-      onCrash: (err) => {
-        logger.error(
-          { event: "database.crashed", err },
-          "the embedded database ended; the process must start anew",
-        );
-        process.exit(70);
-      },
-    });
-    const transport =
-      config.redisUrl === undefined
-        ? ({ kind: "postgres", connection: database.connection } as const)
-        : ({ kind: "redis", url: config.redisUrl } as const);
-    const queue = await createBullmqJobQueue({ transport, onError: onQueueError });
-    return { database, queue, store: await objects() };
-  }
-  const database = await openPostgresDatabase({ dsn: config.databaseDsn, entities, migrations, log: logger });
-  const transport =
-    config.redisUrl === undefined
-      ? ({ kind: "postgres", connection: { connectionString: config.databaseDsn } } as const)
-      : ({ kind: "redis", url: config.redisUrl } as const);
-  return {
-    database,
-    queue: await createBullmqJobQueue({ transport, onError: onQueueError }),
-    store: await objects(),
-  };
-}
-
-async function makeDataFolder(dataDir: string): Promise<void> {
-  await mkdir(dataDir, { recursive: true }).catch((error: Error) => {
-    throw new PreconditionFailedError(`ML_DATA_DIR: the folder cannot be made: ${error.message}`);
   });
 }
 

@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   // Nobody else works on this data folder: what a killed process has left is queued again without waiting for a
   // silence. What the transport still holds for that process it delivers once its lease has run out.
   app.search.discardedIndexes.sweepSoon();
-  await app.operations.jobs.sweep(config.databaseDsn === undefined ? 0 : undefined);
+  await app.operations.jobs.sweep(config.database.dsn === undefined ? 0 : undefined);
   app.setReady(true);
   app.logger.info({ event: "platform.ready", url, port, pid: process.pid }, `ready at ${url}/graphql`);
   if (config.explorer) app.logger.info({ event: "platform.explorer", url }, `explorer at ${url}/graphiql`);

@@ -55,16 +55,92 @@ export interface EmbeddingConfig {
   cacheBytes: number;
 }
 
+/** Files of a TLS client; the key belongs to the certificate. */
+export interface TlsFiles {
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
+export interface DatabaseConfig {
+  /** Absent: the embedded engine in `dataDir`. */
+  dsn?: string;
+  /** Servers that follow the first and may answer reads. */
+  replicaDsns: string[];
+  tls: TlsFiles;
+  poolSize: number;
+  /** A replica that is further behind is not read from. */
+  replicaMaxLagMs: number;
+  statementTimeoutMs: number;
+  lockTimeoutMs: number;
+}
+
+export interface RedisConfig {
+  /** Absent: the queue lives in the database. */
+  queueUrl?: string;
+  /** Absent: only this process's memory caches. */
+  cacheUrl?: string;
+  tls: TlsFiles;
+  prefix: string;
+}
+
+export interface CacheConfig {
+  /** Of query results in this process's memory; 0 keeps none. */
+  bytes: number;
+  ttlSeconds: number;
+}
+
+export interface S3Config {
+  endpoint: string;
+  /** What clients use for presigned links. */
+  publicEndpoint: string;
+  region: string;
+  bucket: string;
+  /** Absent: the environment's own credentials, e.g. of the node's role. */
+  credentials?: { accessKeyId: string; secretAccessKey: string };
+  pathStyle: boolean;
+  /** Of model files kept on local disk. */
+  localBytes: number;
+}
+
+/** Cron patterns in UTC, or `off`. */
+export interface SchedulesConfig {
+  backup: string;
+  mirror: string;
+  cleanup: string;
+  vacuum: string;
+}
+
+export interface RetentionConfig {
+  backupDays: number;
+  cleanupDays: number;
+  predictionLogDays: number;
+  eventDays: number;
+}
+
 export interface Config {
   environment: Environment;
   http: HttpConfig;
   auth: AuthConfig;
   logLevel: LogLevel;
   dataDir: string;
-  /** Absent: the embedded engine in `dataDir`. */
-  databaseDsn?: string;
-  /** Absent: the queue lives in the database. */
-  redisUrl?: string;
+  database: DatabaseConfig;
+  redis: RedisConfig;
+  cache: CacheConfig;
+  /** Absent: a folder in `dataDir`. */
+  s3?: S3Config;
+  /** Where artifacts are mirrored to; absent: nowhere. */
+  mirror?: { bucket: string } | { folder: string };
+  /** How long a start waits for its servers. */
+  startTimeoutMs: number;
+  /** How long requests and jobs under way may take when the process ends. */
+  drainMs: number;
+  /** Jobs a second at most, by queue. */
+  queueRates: Record<string, number>;
+  schedules: SchedulesConfig;
+  retention: RetentionConfig;
+  /** Folder of pg_dump and pg_restore; absent: they are found by PATH. */
+  postgresBin?: string;
   inference: InferenceConfig;
   embedding: EmbeddingConfig;
   artifactMaxBytes: number;
@@ -116,14 +192,53 @@ function crossChecks(settings: Partial<Settings>): string[] {
     const embedded = [
       settings.ML_VECTOR_DB_DSN === undefined && "ML_VECTOR_DB_DSN (database)",
       settings.ML_REDIS_URL === undefined && "ML_REDIS_URL (queue)",
-      "the object store (a folder)",
+      settings.ML_S3_BUCKET === undefined && "ML_S3_BUCKET (object store)",
     ].filter((name) => name !== false);
     complaints.push(
       `ML_ALLOW_EMBEDDED: must be true when ML_ENV is ${settings.ML_ENV} and these are embedded: ` +
         `${embedded.join(", ")}; embedded engines do not survive a power loss`,
     );
   }
+  return [...complaints, ...s3Checks(settings), ...pairChecks(settings)];
+}
+
+function s3Checks(settings: Partial<Settings>): string[] {
+  const complaints: string[] = [];
+  const s3 = ["ML_S3_ENDPOINT", "ML_S3_BUCKET"] as const;
+  for (const [name, other] of [s3, [s3[1], s3[0]] as const]) {
+    if (settings[name] === undefined && settings[other] !== undefined) {
+      complaints.push(`${name}: required when ${other} is set`);
+    }
+  }
+  if (settings.ML_MIRROR_BUCKET !== undefined && settings.ML_S3_BUCKET === undefined) {
+    complaints.push(
+      "ML_MIRROR_BUCKET: needs ML_S3_BUCKET; artifacts of a folder are mirrored to ML_MIRROR_DIR",
+    );
+  }
+  if (settings.ML_MIRROR_BUCKET !== undefined && settings.ML_MIRROR_DIR !== undefined) {
+    complaints.push("ML_MIRROR_DIR: one mirror at most; unset it or ML_MIRROR_BUCKET");
+  }
+  for (const rate of settings.ML_QUEUE_RATES ?? []) {
+    if (!RATE.test(rate)) {
+      complaints.push(`ML_QUEUE_RATES: "${rate}" must be queue=jobs a second, such as embedding=50`);
+    }
+  }
   return complaints;
+}
+
+const RATE = /^([a-z-]+)=([1-9]\d{0,5})$/;
+
+/** Variables that only make sense together. */
+function pairChecks(settings: Partial<Settings>): string[] {
+  const pairs = [
+    ["ML_VECTOR_DB_CERT", "ML_VECTOR_DB_KEY"],
+    ["ML_REDIS_CERT", "ML_REDIS_KEY"],
+    ["ML_S3_ACCESS_KEY_ID", "ML_S3_SECRET_ACCESS_KEY"],
+  ] as const;
+  return pairs
+    .flatMap(([a, b]) => [[a, b] as const, [b, a] as const])
+    .filter(([name, other]) => settings[name] === undefined && settings[other] !== undefined)
+    .map(([name, other]) => `${name}: required when ${other} is set`);
 }
 
 function toConfig(settings: Settings): Config {
@@ -148,8 +263,8 @@ function toConfig(settings: Settings): Config {
     },
     logLevel: settings.ML_LOG_LEVEL,
     dataDir: resolve(settings.ML_DATA_DIR),
-    databaseDsn: settings.ML_VECTOR_DB_DSN,
-    redisUrl: settings.ML_REDIS_URL,
+    ...engineConfig(settings),
+    ...upkeepConfig(settings),
     inference: {
       workers: settings.ML_INFERENCE_WORKERS ?? availableParallelism(),
       providers: settings.ML_INFERENCE_PROVIDERS,
@@ -173,6 +288,74 @@ function toConfig(settings: Settings): Config {
     otlpEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     samples: settings.ML_SAMPLES ?? settings.ML_ENV === "development",
     explorer: settings.ML_EXPLORER ?? !exposed,
+  };
+}
+
+function engineConfig(settings: Settings) {
+  return {
+    database: {
+      dsn: settings.ML_VECTOR_DB_DSN,
+      replicaDsns: settings.ML_VECTOR_DB_REPLICA_DSNS,
+      tls: {
+        ca: settings.ML_VECTOR_DB_CA,
+        cert: settings.ML_VECTOR_DB_CERT,
+        key: settings.ML_VECTOR_DB_KEY,
+      },
+      poolSize: settings.ML_VECTOR_DB_POOL,
+      replicaMaxLagMs: settings.ML_VECTOR_DB_REPLICA_MAX_LAG_MS,
+      statementTimeoutMs: settings.ML_STATEMENT_TIMEOUT_MS,
+      lockTimeoutMs: settings.ML_LOCK_TIMEOUT_MS,
+    },
+    redis: {
+      queueUrl: settings.ML_REDIS_URL,
+      cacheUrl: settings.ML_CACHE_REDIS_URL,
+      tls: { ca: settings.ML_REDIS_CA, cert: settings.ML_REDIS_CERT, key: settings.ML_REDIS_KEY },
+      prefix: settings.ML_REDIS_PREFIX,
+    },
+    cache: { bytes: settings.ML_CACHE_BYTES, ttlSeconds: settings.ML_CACHE_TTL_SECONDS },
+    s3: s3Config(settings),
+    startTimeoutMs: settings.ML_START_TIMEOUT_MS,
+    drainMs: settings.ML_DRAIN_MS,
+  };
+}
+
+function s3Config(settings: Settings): S3Config | undefined {
+  const { ML_S3_ENDPOINT: endpoint, ML_S3_BUCKET: bucket } = settings;
+  if (endpoint === undefined || bucket === undefined) return undefined;
+  const { ML_S3_ACCESS_KEY_ID: accessKeyId, ML_S3_SECRET_ACCESS_KEY: secretAccessKey } = settings;
+  return {
+    endpoint,
+    publicEndpoint: settings.ML_S3_PUBLIC_ENDPOINT ?? endpoint,
+    region: settings.ML_S3_REGION,
+    bucket,
+    ...(accessKeyId !== undefined && secretAccessKey !== undefined
+      ? { credentials: { accessKeyId, secretAccessKey } }
+      : {}),
+    pathStyle: settings.ML_S3_PATH_STYLE ?? true,
+    localBytes: settings.ML_S3_LOCAL_BYTES,
+  };
+}
+
+function upkeepConfig(settings: Settings) {
+  const { ML_MIRROR_BUCKET: bucket, ML_MIRROR_DIR: folder } = settings;
+  const rates = settings.ML_QUEUE_RATES.map((rate) => RATE.exec(rate)!);
+  return {
+    mirror:
+      bucket !== undefined ? { bucket } : folder !== undefined ? { folder: resolve(folder) } : undefined,
+    queueRates: Object.fromEntries(rates.map(([, queue, rate]) => [queue!, Number(rate)])),
+    schedules: {
+      backup: settings.ML_BACKUP_CRON,
+      mirror: settings.ML_MIRROR_CRON,
+      cleanup: settings.ML_CLEANUP_CRON,
+      vacuum: settings.ML_VACUUM_CRON,
+    },
+    retention: {
+      backupDays: settings.ML_BACKUP_KEEP_DAYS,
+      cleanupDays: settings.ML_CLEANUP_DAYS,
+      predictionLogDays: settings.ML_PREDICTION_LOG_DAYS,
+      eventDays: settings.ML_EVENT_DAYS,
+    },
+    postgresBin: settings.ML_POSTGRES_BIN,
   };
 }
 

@@ -46,6 +46,47 @@ const url = (protocols: readonly string[]) =>
       })
       .optional(),
   );
+const urls = (protocols: readonly string[]) =>
+  z.preprocess(
+    blankIsAbsent,
+    z
+      .string()
+      .default("")
+      .transform((value) =>
+        value
+          .split(",")
+          .map((item) => item.trim())
+          .filter((item) => item !== ""),
+      )
+      .refine(
+        (items) => items.every((item) => URL.canParse(item) && protocols.includes(new URL(item).protocol)),
+        {
+          error: `allowed: URLs that start with ${protocols.map((p) => `${p}//`).join(" or ")}, separated by commas`,
+        },
+      ),
+  );
+/** Sentinel and Cluster name several servers, which `URL` does not parse: the adapter reads the rest. */
+const redis = z.preprocess(
+  blankIsAbsent,
+  z
+    .string()
+    .regex(/^(redis|rediss|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster):\/\/[^\s/]/, {
+      error:
+        "allowed: a URL that starts with redis://, redis-sentinel:// or redis-cluster://, or rediss…:// for TLS",
+    })
+    .optional(),
+);
+const optionalText = z.preprocess(blankIsAbsent, z.string().optional());
+const cron = (fallback: string) =>
+  z.preprocess(
+    blankIsAbsent,
+    z
+      .string()
+      .default(fallback)
+      .refine((value) => value === "off" || /^(\S+ ){4}\S+$/.test(value), {
+        error: "allowed: a cron pattern of five fields (UTC), or off",
+      }),
+  );
 const word = (fallback: string, allowed: string) =>
   z.preprocess(blankIsAbsent, text(allowed).default(fallback));
 /** In order of preference; the last one is always there. */
@@ -63,10 +104,6 @@ const providers = <const T extends readonly [string, ...string[]]>(values: T, fa
 };
 /** Only mentioned by name, never by value, in any message. */
 const secret = z.preprocess(blankIsAbsent, z.string().optional());
-/** The name is reserved; a value for it would otherwise be ignored in silence. */
-const notYet = (what: string) =>
-  z.preprocess(blankIsAbsent, z.undefined({ error: `${what} is not part of this version; unset it` }));
-
 /** One line a variable: `.env.example` and the README table are checked against this. */
 const settingsShape = {
   ML_ENV: choice(["development", "test", "staging", "production"], "development"),
@@ -83,9 +120,44 @@ const settingsShape = {
   ML_PUBLIC_URL: url(["http:", "https:"]),
   ML_MAX_BODY_BYTES: whole(1024, 64 * MIB, 4 * MIB),
   ML_VECTOR_DB_DSN: url(["postgres:", "postgresql:"]),
-  ML_REDIS_URL: url(["redis:", "rediss:"]),
-  ML_S3_ENDPOINT: notYet("The S3 object store"),
-  ML_S3_BUCKET: notYet("The S3 object store"),
+  ML_VECTOR_DB_REPLICA_DSNS: urls(["postgres:", "postgresql:"]),
+  ML_VECTOR_DB_CA: optionalText,
+  ML_VECTOR_DB_CERT: optionalText,
+  ML_VECTOR_DB_KEY: optionalText,
+  ML_VECTOR_DB_POOL: whole(2, 1000, 20),
+  ML_VECTOR_DB_REPLICA_MAX_LAG_MS: whole(100, 3_600_000, 5_000),
+  ML_STATEMENT_TIMEOUT_MS: whole(100, 3_600_000, 30_000),
+  ML_LOCK_TIMEOUT_MS: whole(100, 3_600_000, 10_000),
+  ML_REDIS_URL: redis,
+  ML_CACHE_REDIS_URL: redis,
+  ML_REDIS_CA: optionalText,
+  ML_REDIS_CERT: optionalText,
+  ML_REDIS_KEY: optionalText,
+  ML_REDIS_PREFIX: word("254c", "what the names of all keys begin with"),
+  ML_CACHE_BYTES: whole(0, 1024 * 1024 * MIB, 64 * MIB),
+  ML_CACHE_TTL_SECONDS: whole(1, 30 * 86_400, 3_600),
+  ML_S3_ENDPOINT: url(["http:", "https:"]),
+  ML_S3_PUBLIC_ENDPOINT: url(["http:", "https:"]),
+  ML_S3_REGION: word("us-east-1", "a region"),
+  ML_S3_BUCKET: optionalText,
+  ML_S3_ACCESS_KEY_ID: secret,
+  ML_S3_SECRET_ACCESS_KEY: secret,
+  ML_S3_PATH_STYLE: flag,
+  ML_S3_LOCAL_BYTES: whole(MIB, 1024 * 1024 * MIB, 10 * 1024 * MIB),
+  ML_MIRROR_BUCKET: optionalText,
+  ML_MIRROR_DIR: optionalText,
+  ML_START_TIMEOUT_MS: whole(0, 3_600_000, 60_000),
+  ML_DRAIN_MS: whole(0, 3_600_000, 20_000),
+  ML_QUEUE_RATES: list,
+  ML_BACKUP_CRON: cron("0 2 * * *"),
+  ML_BACKUP_KEEP_DAYS: whole(1, 36_500, 30),
+  ML_MIRROR_CRON: cron("0 3 * * *"),
+  ML_CLEANUP_CRON: cron("0 4 * * 0"),
+  ML_CLEANUP_DAYS: whole(1, 36_500, 30),
+  ML_VACUUM_CRON: cron("0 5 * * 0"),
+  ML_PREDICTION_LOG_DAYS: whole(1, 36_500, 90),
+  ML_EVENT_DAYS: whole(1, 36_500, 7),
+  ML_POSTGRES_BIN: optionalText,
   ML_INFERENCE_WORKERS: z.preprocess(blankIsAbsent, wholeNumber(1, 256).optional()),
   ML_INFERENCE_PROVIDERS: providers(["cuda", "cpu"], "cpu"),
   ML_MODEL_CACHE_BYTES: whole(MIB, 1024 * 1024 * MIB, 1024 * MIB),

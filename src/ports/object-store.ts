@@ -14,6 +14,18 @@ export interface ByteRange {
   end: number;
 }
 
+export interface StoredObject extends ExpectedObject {
+  modifiedAt: Date;
+}
+
+/** A request that carries its own permission until it expires. */
+export interface DirectLink {
+  url: string;
+  /** To be sent with it, as they are. */
+  headers: Record<string, string>;
+  expiresAt: Date;
+}
+
 /** Immutable objects under the SHA-256 of their content. */
 export interface ObjectStore {
   /**
@@ -36,6 +48,18 @@ export interface ObjectStore {
    * @throws {NotFoundError} when one is missing
    */
   materialize(files: ReadonlyMap<string, string>): Promise<string>;
+
+  /** Every object, in no order; one that comes or goes meanwhile may be missed. */
+  list(): AsyncIterable<StoredObject>;
+
+  /**
+   * Where a client may send the object without passing through this process; undefined where there is no such
+   * place. What arrives there is verified by `size`, not by the link alone.
+   */
+  uploadLink(expected: ExpectedObject, seconds: number): Promise<DirectLink | undefined>;
+
+  /** Where a client may fetch the object without passing through this process. */
+  downloadLink(sha256: string, fileName: string, seconds: number): Promise<DirectLink | undefined>;
 
   /** Removes the object; removing what is not there is no error. */
   remove(sha256: string): Promise<void>;

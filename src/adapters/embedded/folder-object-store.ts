@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { access, copyFile, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { access, copyFile, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import type { ByteRange, ExpectedObject, ObjectStore } from "../../ports/object-store.js";
+import type { ByteRange, ExpectedObject, ObjectStore, StoredObject } from "../../ports/object-store.js";
 import { InvalidInputError, NotFoundError, UnavailableError } from "../../shared/errors.js";
 
 /**
@@ -79,6 +79,23 @@ export class FolderObjectStore implements ObjectStore {
       await rm(draft, { recursive: true, force: true });
     }
     return folder;
+  }
+
+  async *list(): AsyncGenerator<StoredObject> {
+    for (const shelf of await readdir(this.objects)) {
+      for (const sha256 of await readdir(join(this.objects, shelf))) {
+        const found = await stat(join(this.objects, shelf, sha256)).catch(() => undefined);
+        if (found) yield { sha256, bytes: found.size, modifiedAt: found.mtime };
+      }
+    }
+  }
+
+  uploadLink(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  downloadLink(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   async remove(sha256: string): Promise<void> {
