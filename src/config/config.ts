@@ -188,12 +188,12 @@ function crossChecks(settings: Partial<Settings>): string[] {
   if (exposed && secret === undefined) {
     complaints.push(`ML_JWT_SECRET_KEY: required when ML_ENV is ${settings.ML_ENV}, at least 32 bytes`);
   }
-  if (exposed && !settings.ML_ALLOW_EMBEDDED) {
-    const embedded = [
-      settings.ML_VECTOR_DB_DSN === undefined && "ML_VECTOR_DB_DSN (database)",
-      settings.ML_REDIS_URL === undefined && "ML_REDIS_URL (queue)",
-      settings.ML_S3_BUCKET === undefined && "ML_S3_BUCKET (object store)",
-    ].filter((name) => name !== false);
+  const embedded = [
+    settings.ML_VECTOR_DB_DSN === undefined && "ML_VECTOR_DB_DSN (database)",
+    settings.ML_REDIS_URL === undefined && "ML_REDIS_URL (queue)",
+    settings.ML_S3_BUCKET === undefined && "ML_S3_BUCKET (object store)",
+  ].filter((name) => name !== false);
+  if (exposed && !settings.ML_ALLOW_EMBEDDED && embedded.length > 0) {
     complaints.push(
       `ML_ALLOW_EMBEDDED: must be true when ML_ENV is ${settings.ML_ENV} and these are embedded: ` +
         `${embedded.join(", ")}; embedded engines do not survive a power loss`,
