@@ -29,6 +29,7 @@ import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
+import { armFailpoints } from "./shared/failpoint.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
 import { createLogger } from "./telemetry/logger.js";
@@ -71,6 +72,7 @@ const LINK_KEY_BYTES = 32;
 /** The composition root: one place that knows every constructor. */
 export async function createApp(config: Config): Promise<App> {
   const logger = createLogger(config.logLevel);
+  armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
   const engines = await openEngines(config, { entities, migrations }, logger);

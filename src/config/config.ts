@@ -147,6 +147,8 @@ export interface Config {
   trainingConcurrency: number;
   /** Inputs and outputs beyond this size are not kept with a prediction. */
   predictionLogValueBytes: number;
+  /** Places where this process shall end itself; tests only. */
+  failpoints: string[];
   /** Absent: no spans leave the process. */
   otlpEndpoint?: string;
   samples: boolean;
@@ -198,6 +200,9 @@ function crossChecks(settings: Partial<Settings>): string[] {
       `ML_ALLOW_EMBEDDED: must be true when ML_ENV is ${settings.ML_ENV} and these are embedded: ` +
         `${embedded.join(", ")}; embedded engines do not survive a power loss`,
     );
+  }
+  if (settings.ML_ENV !== "test" && (settings.ML_FAILPOINTS ?? []).length > 0) {
+    complaints.push("ML_FAILPOINTS: only when ML_ENV is test");
   }
   return [...complaints, ...s3Checks(settings), ...pairChecks(settings)];
 }
@@ -285,6 +290,7 @@ function toConfig(settings: Settings): Config {
     artifactMaxBytes: settings.ML_ARTIFACT_MAX_BYTES,
     trainingConcurrency: settings.ML_TRAINING_CONCURRENCY,
     predictionLogValueBytes: settings.ML_PREDICTION_LOG_VALUE_BYTES,
+    failpoints: settings.ML_FAILPOINTS,
     otlpEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     samples: settings.ML_SAMPLES ?? settings.ML_ENV === "development",
     explorer: settings.ML_EXPLORER ?? !exposed,

@@ -176,6 +176,7 @@ const settingsShape = {
   ML_PREDICTION_LOG_VALUE_BYTES: whole(0, 64 * MIB, 64 * 1024),
   ML_SAMPLES: flag,
   ML_EXPLORER: flag,
+  ML_FAILPOINTS: list,
   OTEL_EXPORTER_OTLP_ENDPOINT: url(["http:", "https:"]),
 };
 

@@ -13,6 +13,7 @@ import { ModelVersionRepository } from "./model-version.repository.js";
 import type { ServedVersions } from "./served-versions.js";
 import type { StageTransitionRow } from "./stage-transition.entity.js";
 import { filesKey } from "./version-files.js";
+import { failpoint } from "../../shared/failpoint.js";
 
 export interface PromotionRequest {
   model: string;
@@ -177,6 +178,7 @@ export class ModelLifecycleService {
     });
     if (to !== "PRODUCTION") return { transition: transition.id };
     for (const handle of this.productionHandlers) followUps.push(await handle(tx, model, version, caller));
+    failpoint("promotion.written");
     // An embedder that was replaced answers searches until its collections have been embedded anew.
     const leaves = incumbent && model.kind !== "TEXT_EMBEDDER" && filesKey(incumbent) !== filesKey(version);
     return { transition: transition.id, ...(leaves ? { retired: filesKey(incumbent) } : {}) };
@@ -188,6 +190,7 @@ export class ModelLifecycleService {
     change: Change & { repeated: boolean },
     followUps: readonly FollowUp[],
   ): Promise<StageTransitionRow> {
+    failpoint("promotion.committed");
     this.served.forget(modelName);
     for (const followUp of followUps) await followUp();
     const transition = (await this.findTransition(change.transition))!;

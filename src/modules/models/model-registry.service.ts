@@ -25,6 +25,7 @@ import {
 import type { ArtifactFileRecord, ModelVersionRow, Stage } from "./model-version.entity.js";
 import { ModelVersionRepository } from "./model-version.repository.js";
 import { filesOf } from "./version-files.js";
+import { failpoint } from "../../shared/failpoint.js";
 
 export interface ModelRegistration {
   name: string;
@@ -169,6 +170,7 @@ export class ModelRegistryService {
     if (version.status !== "PENDING")
       throw new ConflictError(`the version is ${version.status}; it takes no more bytes`);
     await this.store.put({ sha256: file.sha256, bytes: file.bytes }, content);
+    failpoint("artifact.stored");
   }
 
   /** @throws {NotFoundError} */

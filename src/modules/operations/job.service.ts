@@ -2,6 +2,7 @@ import type { Database, Transaction } from "../../ports/database.js";
 import type { Delivery, JobQueue } from "../../ports/job-queue.js";
 import { UnrecoverableJobError } from "../../ports/job-queue.js";
 import { NotFoundError, PlatformError, PreconditionFailedError } from "../../shared/errors.js";
+import { failpoint } from "../../shared/failpoint.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { jobDuration } from "../../telemetry/metrics.js";
 import { currentTraceContext } from "../../telemetry/tracing.js";
@@ -173,6 +174,7 @@ export class JobService {
   ): Promise<void> {
     const claimed = this.running.has(delivery.id) ? undefined : await this.claim(delivery.id);
     if (!claimed) return;
+    failpoint("job.claimed");
     const cancellation = new AbortController();
     this.running.set(delivery.id, cancellation);
     const run = this.toRun(claimed, delivery, cancellation);
@@ -181,7 +183,9 @@ export class JobService {
     try {
       const payload = this.definitions.get(claimed.kind)!.parse(claimed.payload);
       const { result } = await handler(payload, run);
+      failpoint("job.handled");
       await this.complete(claimed, result);
+      failpoint("job.completed");
       endTimer({ outcome: "completed" });
     } catch (error) {
       endTimer({ outcome: "failed" });

@@ -10,6 +10,7 @@ import type { EmbeddedPassage } from "./passage-table.js";
 import { PendingEmbeddingRepository } from "./pending-embedding.repository.js";
 import type { PendingDocument } from "./pending-embedding.repository.js";
 import type { SearchIndexRow, SearchIndexState } from "./search-index.entity.js";
+import { failpoint } from "../../shared/failpoint.js";
 
 export interface EmbeddingOutcome {
   /** Documents, each counted once for every index. */
@@ -152,6 +153,7 @@ export class DocumentEmbedder {
   ): Promise<void> {
     for (const batch of batchesOf(documents)) {
       const embedded = await this.replace(index, run, batch);
+      failpoint("embedding.committed");
       await onWritten({ embedded, skipped: batch.length - embedded });
     }
   }
@@ -174,6 +176,7 @@ export class DocumentEmbedder {
       await replacePassages(tx, index, new Map(passages));
       await pending.remove(index.id, [...wanted]);
       if (collection?.servingIndexId === index.id) await collections.grow(index.collectionId);
+      failpoint("embedding.written");
       return wanted.size;
     });
   }

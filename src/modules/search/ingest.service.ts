@@ -17,6 +17,7 @@ import { PendingEmbeddingRepository } from "./pending-embedding.repository.js";
 import { PostingRepository } from "./posting.repository.js";
 import type { DocumentWords } from "./posting.repository.js";
 import { SearchIndexRepository } from "./search-index.repository.js";
+import { failpoint } from "../../shared/failpoint.js";
 
 export interface IngestRequest {
   collection: string;
@@ -63,6 +64,7 @@ export class IngestService {
         this.write(tx, collection, documents, words, caller),
       ),
     );
+    failpoint("ingest.committed");
     const job = (await this.jobs.find(jobId))!;
     if (!repeated) {
       await this.jobs.dispatch(job);
@@ -139,6 +141,7 @@ export class IngestService {
       job.id,
     );
     await pending.add(id, reworded, job.id);
+    failpoint("ingest.written");
     return {
       created: created.length,
       updated: updated.length,

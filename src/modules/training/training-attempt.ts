@@ -6,6 +6,7 @@ import type { JobRun, JobService } from "../operations/index.js";
 import type { Backtest } from "./forecasting/forecaster.types.js";
 import type { TrainingRunRow } from "./training-run.entity.js";
 import { TrainingRunRepository } from "./training-run.repository.js";
+import { failpoint } from "../../shared/failpoint.js";
 
 export interface TrainingAttemptOptions {
   database: Database;
@@ -83,6 +84,7 @@ export class TrainingAttempt {
     const { run, model } = this;
     const stored = await registry.storeTrained({ kind: model.kind, ...artifact });
     if (!stored.ok) throw new UnrecoverableJobError(`the trained artifact is not valid: ${stored.rejection}`);
+    failpoint("training.stored");
     const { artifact: files, signature, embedder } = stored;
     const number = await database.transaction(async (tx) => {
       await jobs.assertHeld(tx, job);
@@ -99,8 +101,10 @@ export class TrainingAttempt {
         },
         `version ${version.number} is ready`,
       );
+      failpoint("training.written");
       return version.number;
     });
+    failpoint("training.published");
     reportTrainingEnd({ run: run.id, model: model.name, status: "SUCCEEDED" });
     return number;
   }

@@ -1,0 +1,106 @@
+import { eventually, readAll } from "../../support/platform.js";
+import type { Connection } from "../../support/platform.js";
+import type { GraphClient } from "../graph-client.js";
+import { emptyVerdict } from "../writer.js";
+import type { Operation, Verdict, Writer } from "../writer.js";
+
+const BATCH = 3;
+const JOBS_END_WITHIN_MS = 180_000;
+
+interface JobNode {
+  id: string;
+  state: string;
+  error: string | null;
+}
+
+/** Ingests documents; each batch must be there once, as it was sent, and its job must come to its end. */
+export class DocumentsWriter implements Writer {
+  readonly name = "documents";
+  readonly everyMs = 30;
+  private readonly collection: string;
+  private readonly jobs = new Map<string, string>();
+  private count = 0;
+
+  constructor(run: string) {
+    this.collection = `faults-${run}`;
+  }
+
+  async prepare(client: GraphClient): Promise<void> {
+    await client.query(
+      `mutation Create($input: CreateCollectionInput!) { createCollection(input: $input) { collection { id } } }`,
+      { input: { name: this.collection } },
+    );
+  }
+
+  next(): Operation {
+    const key = String(this.count++);
+    const documents = documentsOf(key);
+    const input = { collection: this.collection, documents, idempotencyKey: `${this.collection}-${key}` };
+    return {
+      key,
+      send: async (client) => {
+        const answer = await client.query<{ ingestDocuments: { job: { id: string } } }>(
+          `mutation Ingest($input: IngestDocumentsInput!) { ingestDocuments(input: $input) { job { id } } }`,
+          { input },
+        );
+        this.jobs.set(key, answer.ingestDocuments.job.id);
+      },
+    };
+  }
+
+  async verify(client: GraphClient, acknowledged: ReadonlySet<string>): Promise<Verdict> {
+    const verdict = emptyVerdict();
+    const found = new Map<string, string[]>();
+    for (const { key, text } of await this.documents(client)) {
+      found.set(key, [...(found.get(key) ?? []), text]);
+    }
+    for (const batch of acknowledged) {
+      for (const { key, text } of documentsOf(batch)) {
+        const texts = found.get(key) ?? [];
+        if (texts.length === 0) verdict.lost.push(`document ${key}`);
+        if (texts.length > 1) verdict.repeated.push(`document ${key}`);
+        if (texts.some((other) => other !== text)) verdict.wrong.push(`document ${key}`);
+      }
+    }
+    for (const batch of acknowledged) {
+      const job = await this.endedJob(client, this.jobs.get(batch)!);
+      if (job.state !== "COMPLETED")
+        verdict.lost.push(`job of batch ${batch}: ${job.state} ${job.error ?? ""}`);
+    }
+    return verdict;
+  }
+
+  private endedJob(client: GraphClient, id: string): Promise<JobNode> {
+    return eventually(
+      async () =>
+        (
+          await client.query<{ job: JobNode }>(`query Job($id: ID!) { job(id: $id) { id state error } }`, {
+            id,
+          })
+        ).job,
+      ({ state }) => ["COMPLETED", "FAILED", "CANCELLED"].includes(state),
+      JOBS_END_WITHIN_MS,
+    );
+  }
+
+  private documents(client: GraphClient): Promise<{ key: string; text: string }[]> {
+    return readAll(async (after) => {
+      const answer = await client.query<{
+        collection: { documents: Connection<{ key: string; text: string }> };
+      }>(
+        `query Documents($name: String!, $after: String) { collection(name: $name) {
+          documents(first: 100, after: $after) { edges { cursor node { key text } } pageInfo { hasNextPage } totalCount }
+        } }`,
+        { name: this.collection, after },
+      );
+      return answer.collection.documents;
+    });
+  }
+}
+
+function documentsOf(batch: string): { key: string; text: string }[] {
+  return Array.from({ length: BATCH }, (_, i) => ({
+    key: `${batch}-${i}`,
+    text: `Note ${i} of batch ${batch}: the prompt contract settled ${batch}.${i} above the day before.`,
+  }));
+}
