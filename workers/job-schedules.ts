@@ -1,4 +1,5 @@
 import type { App } from "../src/app.js";
+import type { Config } from "../src/config/config.js";
 
 interface Schedule {
   name: string;
@@ -9,8 +10,12 @@ interface Schedule {
 const HOUR_MS = 3_600_000;
 
 /** What runs by the clock, on whichever worker is free. */
-export const jobSchedules: Schedule[] = [
-  { name: "sweep-jobs", when: { everyMs: 30_000 }, tick: ({ operations }) => operations.jobs.sweep() },
+export const jobSchedules = ({ jobLeaseMs }: Config): Schedule[] => [
+  {
+    name: "sweep-jobs",
+    when: { everyMs: 1.5 * jobLeaseMs },
+    tick: ({ operations }) => operations.jobs.sweep(),
+  },
   { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
   {
     name: "sweep-search-indexes",
