@@ -1,5 +1,4 @@
 import type { App } from "../src/app.js";
-import type { Config } from "../src/config/config.js";
 
 interface Schedule {
   name: string;
@@ -10,7 +9,7 @@ interface Schedule {
 const HOUR_MS = 3_600_000;
 
 /** What runs by the clock, on whichever worker is free. */
-export const jobSchedules = ({ jobLeaseMs }: Config): Schedule[] => [
+export const jobSchedules = ({ jobLeaseMs }: App["config"]): Schedule[] => [
   {
     name: "sweep-jobs",
     when: { everyMs: 1.5 * jobLeaseMs },
