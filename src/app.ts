@@ -146,7 +146,7 @@ function createModules(
 ) {
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
-  const operations = createOperationsModule(database, queue, logger);
+  const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
     database,

@@ -67,6 +67,7 @@ function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promi
   const { queueUrl } = config.redis;
   return createBullmqJobQueue({
     transport: queueUrl === undefined ? inDatabase : { kind: "redis", url: queueUrl },
+    leaseMs: config.jobLeaseMs,
     onError: (err, { queue }) =>
       logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { freePort } from "./free-port.js";
 import { startPlatform } from "./platform.js";
 import type { Platform } from "./platform.js";
+import { removeServicePlace, serviceEnvironment } from "./service-tier.js";
 import { TEST_SECRET, bearer, issueToken } from "./tokens.js";
 
 /** The servers that all processes share. */
@@ -13,7 +14,9 @@ export interface ClusterServers {
   s3: { endpoint: string; bucket: string };
 }
 
-export interface ClusterOptions extends ClusterServers {
+export interface ClusterOptions {
+  /** A place on the servers of this run when absent. */
+  servers?: ClusterServers;
   gateways: number;
   /** How many, or the command line of each: `[["--queues", "training"], []]`. */
   workers: number | readonly (readonly string[])[];
@@ -51,7 +54,9 @@ const TOKEN_SECONDS = 6 * 3600;
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), "254carbon-cluster-"));
   const token = issueToken({ exp: Math.floor(Date.now() / 1000) + TOKEN_SECONDS });
-  const shared = { ...clusterEnvironment(options), ...options.environment };
+  const { servers } = options;
+  const place = servers ? addressesOf(servers) : await serviceEnvironment(folder);
+  const shared = { ...COMMON, ...place, ...options.environment };
   const gateways: ClusterProcess[] = [];
   const workers: ClusterProcess[] = [];
   let started = 0;
@@ -69,6 +74,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   const remove = async () => {
     await Promise.all([...gateways, ...workers].map((each) => each.kill()));
+    if (!servers) await removeServicePlace(folder);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   const lines =
@@ -89,18 +95,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
 }
 
-/** What every process of the cluster is configured with; a test's own process joins it with the same. */
-export function clusterEnvironment({ dsn, redisUrl, s3 }: ClusterServers): Record<string, string> {
+const COMMON = { ML_ENV: "test", ML_JWT_SECRET_KEY: TEST_SECRET, ML_INFERENCE_WORKERS: "1" };
+
+function addressesOf({ dsn, redisUrl, s3 }: ClusterServers): Record<string, string> {
   return {
-    ML_ENV: "test",
-    ML_JWT_SECRET_KEY: TEST_SECRET,
     ML_VECTOR_DB_DSN: dsn,
     ML_REDIS_URL: redisUrl,
     ML_S3_ENDPOINT: s3.endpoint,
     ML_S3_BUCKET: s3.bucket,
-    ML_S3_ACCESS_KEY_ID: "tester",
-    ML_S3_SECRET_ACCESS_KEY: "not a secret",
-    ML_INFERENCE_WORKERS: "1",
+    ML_S3_ACCESS_KEY_ID: "test",
+    ML_S3_SECRET_ACCESS_KEY: "test-secret",
   };
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { removeServicePlace, serviceEnvironment } from "./service-tier.js";
 
 const ENTRY = join(import.meta.dirname, "../../src/main.js");
 const START_TIMEOUT_MS = 60_000;
@@ -51,10 +52,12 @@ export interface PlatformOptions {
   headers?: Record<string, string>;
 }
 
-/** Starts the compiled platform on a free port and waits until it is ready. */
+/** Starts the compiled platform on a free port, on the tier of this run, and waits until it is ready. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "254carbon-test-")));
-  const child = spawnPlatform(dataDir, options.environment, options.args);
+  // Whoever names a database has chosen its servers.
+  const tier = options.environment?.ML_VECTOR_DB_DSN === undefined ? await serviceEnvironment(dataDir) : {};
+  const child = spawnPlatform(dataDir, { ...tier, ...options.environment }, options.args);
   const { log, url, stderr } = await untilReady(child);
   const ask = <T>(query: string, variables: object = {}, headers: Record<string, string> = {}) =>
     askGraph<T>(url, query, variables, { ...options.headers, ...headers });
@@ -82,6 +85,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     stop,
     remove: async () => {
       await stop("SIGKILL");
+      await removeServicePlace(dataDir);
       await rm(dataDir, { recursive: true, force: true });
     },
   };
