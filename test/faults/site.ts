@@ -31,9 +31,9 @@ const SHOWN_LINES = 12;
 
 export async function openSite(tier: Tier, options: SiteOptions = {}): Promise<Site> {
   const place = await makePlace(tier);
-  const { cacheRedisUrl, ...servers } = { ...place, ...options.servers?.(place) };
+  const { dsn, redisUrl, cacheRedisUrl, s3 } = { ...place, ...options.servers?.(place) };
   const cluster = await startCluster({
-    ...servers,
+    servers: { dsn, redisUrl, s3 },
     gateways: options.gateways ?? 2,
     workers: options.workers ?? 1,
     environment: {

@@ -8,7 +8,12 @@ const killed: Fault = {
   ...{ name: "gateway killed around a commit", engine: "gateway", ci: true },
   run: (tier) =>
     underLoad(tier, {}, async ({ cluster }) => {
-      const points = ["ingest.written", "ingest.committed", "promotion.written", "promotion.committed"] as const;
+      const points = [
+        "ingest.written",
+        "ingest.committed",
+        "promotion.written",
+        "promotion.committed",
+      ] as const;
       for (const [i, point] of points.entries()) {
         const gateway = cluster.gateways[i % 2]!;
         await killAt(gateway, point);

@@ -19,7 +19,8 @@ const flushed: Fault = {
   ...{ name: "queue's Redis emptied", engine: "queue", ci: true },
   run: (tier) =>
     underLoad(tier, {}, async ({ workload }) => {
-      const schedules = async () => (await tier.queue.ask("KEYS", SCHEDULES)).trim().split("\n").filter(Boolean);
+      const schedules = async () =>
+        (await tier.queue.ask("KEYS", SCHEDULES)).trim().split("\n").filter(Boolean);
       const before = await schedules();
       if (before.length === 0) throw new Error("there is no schedule in the queue's Redis to lose");
       await tier.queue.ask("FLUSHALL");

@@ -86,9 +86,13 @@ export const workerFaults: Fault[] = [
     ci: false,
     writers: (run) => [new DocumentsWriter(run), jobsOf(run)],
   }),
-  killed("worker killed between object and row", ["training.stored", "training.written", "training.published"], {
-    ci: true,
-    writers: (run) => [new TrainingsWriter(run), jobsOf(run)],
-  }),
+  killed(
+    "worker killed between object and row",
+    ["training.stored", "training.written", "training.published"],
+    {
+      ci: true,
+      writers: (run) => [new TrainingsWriter(run), jobsOf(run)],
+    },
+  ),
   stopped,
 ];

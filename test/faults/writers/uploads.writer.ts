@@ -61,7 +61,8 @@ export class UploadsWriter implements Writer {
         });
         await sent.arrayBuffer().catch(() => undefined);
         // CONFLICT: an earlier attempt came through, and its answer did not.
-        if (!sent.ok && sent.status !== 409) throw new NotAcknowledged(`upload ${sent.status}`, "the upload was refused");
+        if (!sent.ok && sent.status !== 409)
+          throw new NotAcknowledged(`upload ${sent.status}`, "the upload was refused");
         await client.query(
           `mutation Complete($input: CompleteModelVersionInput!) { completeModelVersion(input: $input) { job { id } } }`,
           { input: { model: this.model, number: version.number } },
