@@ -21,6 +21,7 @@ const LOCK_TIMEOUT = "5s";
 export async function partitionTable(runner: QueryRunner, options: TableToPartition): Promise<void> {
   const { table, column, columns } = options;
   await runner.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+  await runner.query("SET LOCAL TIME ZONE 'UTC'");
   await runner.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
   await runner.query("CREATE SCHEMA IF NOT EXISTS partitions");
   // Takes its indexes, constraints and sequence along, so that all names are free.
@@ -47,7 +48,7 @@ function periods(
   const step = span === "decade" ? "10 years" : `1 ${span}`;
   return runner.query(
     `WITH present AS (SELECT now() AT TIME ZONE 'UTC' AS now),
-       first AS (SELECT greatest(least(min(${column}::timestamptz AT TIME ZONE 'UTC'), (SELECT now FROM present)),
+       first AS (SELECT greatest(least(min(${column}::timestamp), (SELECT now FROM present)),
          '${since}'::timestamp) AS at FROM partitions.${table})
      SELECT to_char(p, 'YYYY-MM-DD') AS "from", to_char(p + '${step}'::interval, 'YYYY-MM-DD') AS "to"
      FROM present, first, generate_series(date_trunc('${span}', first.at),

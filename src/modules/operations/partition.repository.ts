@@ -38,9 +38,11 @@ export class PartitionRepository {
   /** Instants of rows in the default partition, one for each period; the oldest first. */
   async strays(limit: number): Promise<Date[]> {
     const { column, span } = this.table;
+    // Dates become instants by it; for this session alone.
+    await this.session.query("SET TIME ZONE 'UTC'");
     const rows = await this.session.query<{ at: Date }[]>(
       `SELECT min(${column}::timestamptz) AS at FROM ${this.default}
-       GROUP BY date_trunc('${span}', ${this.utc}) ORDER BY 1 LIMIT ${limit}`,
+       GROUP BY date_trunc('${span}', ${column}::timestamptz) ORDER BY 1 LIMIT ${limit}`,
     );
     return rows.map(({ at }) => at);
   }
@@ -80,7 +82,7 @@ export class PartitionRepository {
 
   /** Removes what no partition ever took, some rows at a time. */
   async deleteStraysBefore(time: Date): Promise<void> {
-    for (let deleted = DELETED_AT_ONCE; deleted === DELETED_AT_ONCE; ) {
+    for (let deleted = DELETED_AT_ONCE; deleted === DELETED_AT_ONCE;) {
       const [, count] = await this.session.query<[unknown, number]>(
         `DELETE FROM ${this.default} WHERE ctid = ANY(ARRAY(
            SELECT ctid FROM ${this.default} WHERE ${this.table.column} < $1 LIMIT ${DELETED_AT_ONCE}))`,
@@ -112,10 +114,6 @@ export class PartitionRepository {
       );
       return lock!.mine && work(tx);
     });
-  }
-
-  private get utc(): string {
-    return `${this.table.column}::timestamptz AT TIME ZONE 'UTC'`;
   }
 }
 

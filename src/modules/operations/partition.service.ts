@@ -30,7 +30,8 @@ export class PartitionService {
 
   private async maintainTable(session: Transaction, table: PartitionedTable, now: Date): Promise<void> {
     const partitions = new PartitionRepository(session, table);
-    const cutoff = table.keepDays === undefined ? undefined : new Date(now.getTime() - table.keepDays * DAY_MS);
+    const cutoff =
+      table.keepDays === undefined ? undefined : new Date(now.getTime() - table.keepDays * DAY_MS);
     if (cutoff) await partitions.deleteStraysBefore(cutoff);
     const wanted = [
       ...Array.from({ length: table.ahead + 1 }, (_, later) => periodOf(table.span, now, later)),
@@ -63,7 +64,10 @@ export class PartitionService {
       } catch (err) {
         if (!(err instanceof TimeoutError)) throw err;
         if (attempt === MOST_ATTEMPTS) {
-          this.logger.warn({ event: "partition.busy", err, table, from }, "a table in use kept its partitions");
+          this.logger.warn(
+            { event: "partition.busy", err, table, from },
+            "a table in use kept its partitions",
+          );
           return;
         }
         await delay(RETRY_MS);
