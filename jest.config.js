@@ -1,9 +1,26 @@
 // Tests run on the compiled files in dist/, so worker threads and child processes are the real ones.
-export default {
-  roots: ["<rootDir>/dist/test"],
-  testMatch: ["**/*.test.js"],
+const common = {
   transform: {},
   testEnvironment: "<rootDir>/dist/test/support/jest-environment.js",
   testTimeout: 60_000,
   maxWorkers: 2,
 };
+
+/** Embedded engines, and unit tests: what runs on Node alone. */
+const embedded = {
+  ...common,
+  roots: ["<rootDir>/dist/test"],
+  testMatch: ["**/*.test.js"],
+  testPathIgnorePatterns: ["/dist/test/services/"],
+};
+
+/** The same graph over PostgreSQL, Redis and S3, and what only they can show. */
+const service = {
+  ...common,
+  roots: ["services", "graphql", "workers"].map((folder) => `<rootDir>/dist/test/${folder}`),
+  testMatch: ["**/*.test.js"],
+  globalSetup: "<rootDir>/dist/test/support/start-services.js",
+  globalTeardown: "<rootDir>/dist/test/support/stop-services.js",
+};
+
+export default process.env.TEST_TIER === "service" ? service : embedded;

@@ -96,6 +96,14 @@ export async function createApp(config: Config): Promise<App> {
     explorer: config.explorer,
     maxBodyBytes: config.http.maxBodyBytes,
   });
+  queue.onRecovered(() => {
+    logger.info({ event: "queue.recovered" }, "the job queue's engine is back");
+    operations.jobs
+      .redispatch()
+      .catch((err: Error) =>
+        logger.warn({ event: "queue.redispatch_failed", err }, "jobs wait for the sweep"),
+      );
+  });
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
@@ -135,7 +143,7 @@ function createModules(
 ) {
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
-  const operations = createOperationsModule(database, queue, logger);
+  const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
     database,

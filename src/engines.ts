@@ -69,6 +69,7 @@ function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promi
   return createBullmqJobQueue({
     transport:
       url === undefined ? inDatabase : { kind: "redis", url, tls, prefix, startTimeoutMs, log: logger },
+    leaseMs: config.jobLeaseMs,
     onError: (err, { queue }) =>
       logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),
   });

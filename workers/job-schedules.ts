@@ -9,8 +9,12 @@ interface Schedule {
 const HOUR_MS = 3_600_000;
 
 /** What runs by the clock, on whichever worker is free. */
-export const jobSchedules: Schedule[] = [
-  { name: "sweep-jobs", when: { everyMs: 30_000 }, tick: ({ operations }) => operations.jobs.sweep() },
+export const jobSchedules = ({ jobLeaseMs }: App["config"]): Schedule[] => [
+  {
+    name: "sweep-jobs",
+    when: { everyMs: 1.5 * jobLeaseMs },
+    tick: ({ operations }) => operations.jobs.sweep(),
+  },
   { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
   {
     name: "sweep-search-indexes",

@@ -135,6 +135,8 @@ export interface Config {
   startTimeoutMs: number;
   /** How long requests and jobs under way may take when the process ends. */
   drainMs: number;
+  /** How long a worker may be silent before its jobs go to another. */
+  jobLeaseMs: number;
   /** Jobs a second at most, by queue. */
   queueRates: Record<string, number>;
   schedules: SchedulesConfig;
@@ -322,6 +324,7 @@ function engineConfig(settings: Settings) {
     s3: s3Config(settings),
     startTimeoutMs: settings.ML_START_TIMEOUT_MS,
     drainMs: settings.ML_DRAIN_MS,
+    jobLeaseMs: settings.ML_JOB_LEASE_MS,
   };
 }
 

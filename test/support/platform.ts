@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { removeServicePlace, serviceEnvironment } from "./service-tier.js";
 
 const ENTRY = join(import.meta.dirname, "../../src/main.js");
 const START_TIMEOUT_MS = 60_000;
@@ -47,10 +48,13 @@ export interface PlatformOptions {
   environment?: Record<string, string>;
 }
 
-/** Starts the compiled platform on a free port and waits until it is ready. */
+/** Starts the compiled platform on a free port, on the tier of this run, and waits until it is ready. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "254carbon-test-")));
-  const child = spawnPlatform(dataDir, options.environment);
+  const child = spawnPlatform(dataDir, {
+    ...(await serviceEnvironment(dataDir)),
+    ...options.environment,
+  });
   const { log, url, stderr } = await untilReady(child);
   const ask = <T>(query: string, variables: object = {}, headers: Record<string, string> = {}) =>
     askGraph<T>(url, query, variables, headers);
@@ -78,6 +82,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     stop,
     remove: async () => {
       await stop("SIGKILL");
+      await removeServicePlace(dataDir);
       await rm(dataDir, { recursive: true, force: true });
     },
   };

@@ -14,7 +14,7 @@ export interface RedisTransportOptions extends RedisServerOptions {
   /** How long a start waits for the server; 0 tries once. */
   startTimeoutMs: number;
   /** How often to look whether the server has forgotten what it held. */
-  watchMs: number;
+  watchMs?: number;
   log?: AdapterLog;
   onError: (error: Error) => void;
 }
@@ -25,6 +25,7 @@ const COMMAND_TIMEOUT_MS = 2_000;
 const COMMAND_RETRIES = 3;
 const COMMAND_RETRY_MS = 300;
 const WORKER_RETRY_MS = 1_000;
+const WATCH_MS = 2_000;
 const WRONG_CREDENTIALS = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/;
 
 /**
@@ -34,7 +35,7 @@ const WRONG_CREDENTIALS = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/;
  * @throws {PreconditionFailedError} for another policy
  */
 export async function openRedisTransport(options: RedisTransportOptions): Promise<JobTransport> {
-  const { prefix, watchMs, onError } = options;
+  const { prefix, watchMs = WATCH_MS, onError } = options;
   const commands = await connectCommands(options);
   const working = createRedisClient(options, { maxRetriesPerRequest: null, mostRetryMs: WORKER_RETRY_MS });
   const listeners = new Set<() => void>();

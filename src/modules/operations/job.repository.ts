@@ -9,8 +9,7 @@ import type { JobDefinition } from "./job-definition.js";
 import { OutboxRepository } from "./outbox.repository.js";
 import type { EventPosition } from "./outbox.repository.js";
 
-/** How long a job may be silent before another delivery may take it over. */
-export const LEASE_SECONDS = 60;
+const MOST_AT_ONCE = 1_000;
 
 /** The rows of jobs, each change with its event. */
 export class JobRepository {
@@ -107,8 +106,18 @@ export class JobRepository {
       .where("job.state IN ('WAITING', 'ACTIVE', 'DELAYED')")
       .andWhere("job.touchedAt < now() - make_interval(secs => :silentSeconds)", { silentSeconds })
       .orderBy("job.createdAt")
-      .limit(1000)
+      .limit(MOST_AT_ONCE)
       .getMany();
+  }
+
+  /** The thousand oldest that wait behind another. */
+  waiting(after?: JobRow): Promise<JobRow[]> {
+    const query = this.tx.createQueryBuilder(JobRow, "job").where("job.state = 'WAITING'");
+    if (after) {
+      const { createdAt: at, id } = after;
+      query.andWhere("(job.createdAt, job.id) > (:at, :id)", { at, id });
+    }
+    return query.orderBy("job.createdAt").addOrderBy("job.id").limit(MOST_AT_ONCE).getMany();
   }
 
   private announce(job: JobRow): Promise<EventPosition> {

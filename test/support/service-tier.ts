@@ -1,0 +1,92 @@
+import { randomUUID } from "node:crypto";
+import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
+import pg from "pg";
+
+/** Addresses of the servers that a run on the service tier has started for itself. */
+export interface ServiceAddresses {
+  /** DSN of a superuser. */
+  postgres: string;
+  redis: string;
+  cacheRedis: string;
+  s3: string;
+}
+
+/** Variable in which the run tells its tests the addresses, as JSON; absent on the embedded tier. */
+export const SERVICES_VARIABLE = "TEST_SERVICES";
+
+const told = process.env[SERVICES_VARIABLE];
+const addresses = told === undefined ? undefined : (JSON.parse(told) as ServiceAddresses);
+
+/** Whether the platforms of this run stand on PostgreSQL, Redis and S3. */
+export const onServiceTier = addresses !== undefined;
+
+const CREDENTIALS = { accessKeyId: "test", secretAccessKey: "test-secret" };
+const byFolder = new Map<string, Promise<ServicePlace>>();
+
+interface ServicePlace {
+  /** Variables of a platform. */
+  environment: Record<string, string>;
+  remove(): Promise<void>;
+}
+
+/**
+ * What a platform on this data folder is started with: a database, a bucket and a prefix of its own, the same ones
+ * whenever it starts on the folder again; nothing on the embedded tier.
+ */
+export async function serviceEnvironment(dataDir: string): Promise<Record<string, string>> {
+  if (!addresses) return {};
+  const place = byFolder.get(dataDir) ?? makePlace(addresses);
+  byFolder.set(dataDir, place);
+  return (await place).environment;
+}
+
+/** Drops what was made for the folder. */
+export async function removeServicePlace(dataDir: string): Promise<void> {
+  const place = byFolder.get(dataDir);
+  byFolder.delete(dataDir);
+  await (await place)?.remove();
+}
+
+async function makePlace({ postgres, redis, cacheRedis, s3 }: ServiceAddresses): Promise<ServicePlace> {
+  const name = `t${randomUUID().replaceAll("-", "")}`;
+  await administer(postgres, `CREATE DATABASE ${name}`);
+  await makeBucket(s3, name);
+  const dsn = new URL(postgres);
+  dsn.pathname = `/${name}`;
+  return {
+    environment: {
+      ML_VECTOR_DB_DSN: dsn.href,
+      // A test file starts several platforms side by side on one small server.
+      ML_VECTOR_DB_POOL: "10",
+      ML_REDIS_URL: redis,
+      ML_CACHE_REDIS_URL: cacheRedis,
+      ML_REDIS_PREFIX: name,
+      ML_S3_ENDPOINT: s3,
+      ML_S3_BUCKET: name,
+      ML_S3_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      ML_S3_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    },
+    remove: () => administer(postgres, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
+}
+
+async function administer(dsn: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: dsn });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+async function makeBucket(endpoint: string, bucket: string): Promise<void> {
+  const client = new S3Client({
+    ...{ endpoint, region: "us-east-1", credentials: CREDENTIALS, forcePathStyle: true },
+    requestChecksumCalculation: "WHEN_REQUIRED",
+  });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  const versioned = { Bucket: bucket, VersioningConfiguration: { Status: "Enabled" as const } };
+  await client.send(new PutBucketVersioningCommand(versioned));
+  client.destroy();
+}
