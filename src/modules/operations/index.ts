@@ -28,6 +28,7 @@ export function createOperationsModule(
   jobLeaseMs: number,
 ): OperationsModule {
   const jobs = new JobService(database, queue, logger, jobLeaseMs);
+  queue.onRecovered(() => void jobs.redispatch());
   return {
     jobs,
     feed: new EventFeed(database),

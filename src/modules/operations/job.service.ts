@@ -89,12 +89,19 @@ export class JobService {
     return ours.length;
   }
 
-  /** Enqueues again all that waits: the transport may have forgotten it, or not have taken it while it was away. */
+  /**
+   * Enqueues again all that waits, which the transport may have forgotten, or not have taken while it was away.
+   * What this cannot do, the sweep does later.
+   */
   async redispatch(): Promise<void> {
+    this.logger.info(
+      { event: "job.redispatched" },
+      "the queue's engine is back: what waits is enqueued again",
+    );
     const jobs = new JobRepository(this.database.dataSource.manager);
     let after: JobRow | undefined;
     do {
-      const waiting = await jobs.waiting(after);
+      const waiting = await jobs.waiting(after).catch(() => []);
       const ours = waiting.filter(({ kind }) => this.definitions.has(kind));
       if (ours.length > 0) await this.dispatch(...ours);
       after = waiting.at(-1);
