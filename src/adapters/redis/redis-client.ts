@@ -64,15 +64,9 @@ function createCluster(
   connection: RedisOptions,
   retry: (times: number) => number,
 ): Cluster {
-  const {
-    lazyConnect,
-    retryStrategy: _,
-    enableAutoPipelining,
-    enableOfflineQueue,
-    ...redisOptions
-  } = connection;
+  const { lazyConnect, enableAutoPipelining, enableOfflineQueue } = connection;
   return new Cluster(nodes, {
-    redisOptions,
+    redisOptions: connection,
     lazyConnect,
     enableAutoPipelining,
     enableOfflineQueue,
