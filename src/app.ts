@@ -8,8 +8,10 @@ import type { Config, InferenceConfig } from "./config/config.js";
 import { openEngines } from "./engines.js";
 import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
+import type { Door } from "./gateway/door.js";
+import { createHealthDoor } from "./gateway/health-door.js";
+import type { HealthReport } from "./gateway/health-endpoints.js";
 import { createGateway } from "./gateway/server.js";
-import type { Gateway } from "./gateway/server.js";
 import { createCurvesModule, curveEntities } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
@@ -59,7 +61,7 @@ export interface App {
   search: SearchModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
-  gateway: Gateway;
+  door: Door;
   /** Set once requests may come, unset while draining. */
   setReady(ready: boolean): void;
   close(): Promise<void>;
@@ -69,8 +71,13 @@ const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
 const METRICS_EVERY_MS = 5_000;
 const LINK_KEY_BYTES = 32;
 
+export interface AppOptions {
+  /** What the door answers: the graph and health, or health alone. */
+  serves?: "graph" | "health";
+}
+
 /** The composition root: one place that knows every constructor. */
-export async function createApp(config: Config): Promise<App> {
+export async function createApp(config: Config, { serves = "graph" }: AppOptions = {}): Promise<App> {
   const logger = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   logEventsTo(logger);
@@ -81,21 +88,25 @@ export async function createApp(config: Config): Promise<App> {
   const { runtime, operations, models, embeddings, predictions, samples } = modules;
   const schema = await buildGraph(modules.resolvers, { traced: config.otlpEndpoint !== undefined });
   let ready = false;
-  const gateway = await createGateway({
-    schema,
-    authenticator: new Authenticator(config.auth),
-    feed: operations.feed,
-    models,
-    health: () => ({
-      ready,
-      checks: { database: () => database.check(), queue: () => queue.check(), objects: () => store.check() },
-      details: { samples: samples.state, tier: config.database.dsn === undefined ? "embedded" : "service" },
-    }),
-    policy: config.http,
-    publicUrl: config.http.publicUrl,
-    explorer: config.explorer,
-    maxBodyBytes: config.http.maxBodyBytes,
+  const health = (): HealthReport => ({
+    ready,
+    checks: { database: () => database.check(), queue: () => queue.check(), objects: () => store.check() },
+    details: { samples: samples.state, tier: config.database.dsn === undefined ? "embedded" : "service" },
   });
+  const door =
+    serves === "health"
+      ? createHealthDoor(health)
+      : await createGateway({
+          schema,
+          authenticator: new Authenticator(config.auth),
+          feed: operations.feed,
+          models,
+          health,
+          policy: config.http,
+          publicUrl: config.http.publicUrl,
+          explorer: config.explorer,
+          maxBodyBytes: config.http.maxBodyBytes,
+        });
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
@@ -105,7 +116,7 @@ export async function createApp(config: Config): Promise<App> {
     ...engines,
     ...modules,
     schema,
-    gateway,
+    door,
     setReady: (value) => {
       ready = value;
     },
@@ -113,7 +124,7 @@ export async function createApp(config: Config): Promise<App> {
       ready = false;
       stopMetrics();
       await operations.feed.close();
-      await gateway.close();
+      await door.close();
       await predictions.log.close();
       await models.served.close();
       await queue.close();

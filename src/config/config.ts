@@ -168,13 +168,21 @@ export class ConfigurationError extends Error {
   }
 }
 
+export interface ConfigOptions {
+  /** The process shares the platform with others: it needs engines that are servers. */
+  apart?: boolean;
+}
+
 /**
  * Reads and checks the whole configuration.
  * @throws {ConfigurationError} naming every variable that is wrong, with what is allowed
  */
-export function loadConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  { apart = false }: ConfigOptions = {},
+): Config {
   const { settings, complaints } = readSettings(environment);
-  const all = [...complaints, ...crossChecks(settings)];
+  const all = [...complaints, ...crossChecks(settings), ...(apart ? apartChecks(environment) : [])];
   if (all.length > 0) throw new ConfigurationError(all);
   return toConfig(settings as Settings);
 }
@@ -207,6 +215,14 @@ function crossChecks(settings: Partial<Settings>): string[] {
     complaints.push("ML_FAILPOINTS: only when ML_ENV is test");
   }
   return [...complaints, ...s3Checks(settings), ...pairChecks(settings)];
+}
+
+/** Named one by one: what is set and malformed has its own complaint. */
+function apartChecks(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const engines = { ML_VECTOR_DB_DSN: "PostgreSQL", ML_REDIS_URL: "Redis", ML_S3_BUCKET: "S3" };
+  return Object.entries(engines)
+    .filter(([name]) => !environment[name])
+    .map(([name, engine]) => `${name}: a gateway or a worker apart needs ${engine}, which all of them share`);
 }
 
 function s3Checks(settings: Partial<Settings>): string[] {
