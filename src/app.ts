@@ -157,6 +157,7 @@ function createModules(
     curves,
     linkKey,
     maxArtifactBytes,
+    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const { cacheBytes } = embedding;
