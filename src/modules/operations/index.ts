@@ -31,14 +31,10 @@ export function createOperationsModule(
   logger: Logger,
   jobLeaseMs: number,
 ): OperationsModule {
-<<<<<<< HEAD
-  const jobs = new JobService(database, queue, logger, jobLeaseMs);
-  queue.onRecovered(() => void jobs.redispatch());
-=======
   const registry = new JobRegistry(jobLeaseMs);
   const lifecycle = new JobLifecycle(registry);
   const jobs = new JobService(database, queue, registry, lifecycle, logger);
->>>>>>> main
+  queue.onRecovered(() => void jobs.redispatch());
   return {
     jobs,
     deliveries: new JobDeliveryService(database, queue, registry, lifecycle, logger),

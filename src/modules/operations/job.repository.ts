@@ -9,9 +9,6 @@ import type { JobDefinition } from "./job-definition.js";
 import { OutboxRepository } from "./outbox.repository.js";
 import type { EventPosition } from "./outbox.repository.js";
 
-<<<<<<< HEAD
-const MOST_AT_ONCE = 1_000;
-=======
 /** Rows that one sweep takes. */
 const SWEPT_AT_ONCE = 1_000;
 
@@ -32,7 +29,6 @@ export interface JobFilter {
   state?: JobState;
   parentId?: string;
 }
->>>>>>> main
 
 /** The rows of jobs, each change with its event. */
 export class JobRepository {
@@ -164,30 +160,6 @@ export class JobRepository {
     return held !== undefined;
   }
 
-<<<<<<< HEAD
-  /** Jobs that the transport may have lost: waiting, or active without a sign of life. */
-  unfinished(silentSeconds: number): Promise<JobRow[]> {
-    return this.tx
-      .createQueryBuilder(JobRow, "job")
-      .where("job.state IN ('WAITING', 'ACTIVE', 'DELAYED')")
-      .andWhere("job.touchedAt < now() - make_interval(secs => :silentSeconds)", { silentSeconds })
-      .orderBy("job.createdAt")
-      .limit(MOST_AT_ONCE)
-      .getMany();
-  }
-
-  /** The thousand oldest that wait behind another. */
-  waiting(after?: JobRow): Promise<JobRow[]> {
-    const query = this.tx.createQueryBuilder(JobRow, "job").where("job.state = 'WAITING'");
-    if (after) {
-      const { createdAt: at, id } = after;
-      query.andWhere("(job.createdAt, job.id) > (:at, :id)", { at, id });
-    }
-    return query.orderBy("job.createdAt").addOrderBy("job.id").limit(MOST_AT_ONCE).getMany();
-  }
-
-  private announce(job: JobRow): Promise<EventPosition> {
-=======
   /** Deliveries that end from here on without getting further are counted anew. */
   async noteCheckpoint(id: string): Promise<void> {
     await this.tx.query(
@@ -224,8 +196,19 @@ export class JobRepository {
     return [...rows.values()];
   }
 
+  /** The oldest that wait for a delivery, behind another. */
+  waiting(kinds: readonly string[], after?: JobRow): Promise<JobRow[]> {
+    const query = this.tx
+      .createQueryBuilder(JobRow, "job")
+      .where("job.state = 'WAITING' AND job.awaits = 0 AND job.kind = ANY(:kinds)", { kinds });
+    if (after) {
+      const { createdAt: at, id } = after;
+      query.andWhere("(job.createdAt, job.id) > (:at, :id)", { at, id });
+    }
+    return query.orderBy("job.createdAt").addOrderBy("job.id").limit(SWEPT_AT_ONCE).getMany();
+  }
+
   private announce(job: Pick<JobRow, "id" | "kind" | "state" | "progress">): Promise<EventPosition> {
->>>>>>> main
     return new OutboxRepository(this.tx).append({
       topic: "job",
       subject: { job: job.id, kind: job.kind },

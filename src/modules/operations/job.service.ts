@@ -90,12 +90,12 @@ export class JobService {
       { event: "job.redispatched" },
       "the queue's engine is back: what waits is enqueued again",
     );
-    const jobs = new JobRepository(this.database.dataSource.manager);
     let after: JobRow | undefined;
     do {
-      const waiting = await jobs.waiting(after).catch(() => []);
-      const ours = waiting.filter(({ kind }) => this.definitions.has(kind));
-      if (ours.length > 0) await this.dispatch(...ours);
+      const waiting = await this.jobs()
+        .waiting(this.registry.kinds(), after)
+        .catch(() => []);
+      if (waiting.length > 0) await this.dispatch(...waiting);
       after = waiting.at(-1);
     } while (after);
   }
