@@ -4,6 +4,7 @@ import { PartitionLocksCurveSnapshots1797000000000 } from "./1797000000000-parti
 import { PartitionLocksInferenceRecords1797000000001 } from "./1797000000001-partition-locks-inference-records.js";
 import { PartitionLocksOutboxEvents1797000000002 } from "./1797000000002-partition-locks-outbox-events.js";
 import { CallerPositions1797000000003 } from "./1797000000003-caller-positions.js";
+import { JobFamilies1797200000000 } from "./1797200000000-job-families.js";
 
 /** In the order in which they are applied. */
 export const migrations = [
@@ -13,4 +14,5 @@ export const migrations = [
   PartitionLocksInferenceRecords1797000000001,
   PartitionLocksOutboxEvents1797000000002,
   CallerPositions1797000000003,
+  JobFamilies1797200000000,
 ];

@@ -168,6 +168,7 @@ function createModules(
     curves,
     linkKey,
     maxArtifactBytes,
+    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const { cacheBytes } = embedding;

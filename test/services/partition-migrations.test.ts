@@ -25,13 +25,19 @@ const ROWS = `
     FROM generate_series(1, 500) n;
   SELECT setval(pg_get_serial_sequence('outbox_events', 'id'), 777)`;
 
-const KEYS = { curve_snapshots: "curve_id, date, revision", inference_records: "id", outbox_events: "id" };
-const tables = Object.keys(KEYS) as (keyof typeof KEYS)[];
+/** Columns that the tables had then, the key first. */
+const COLUMNS = {
+  curve_snapshots: 'curve_id, date, revision, "values", recorded_at',
+  inference_records: "id, kind, version_id, caller, at, latency_ms, inputs::text, outputs::text",
+  outbox_events: "id, transaction_id, topic, subject, payload, at",
+};
+const tables = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[];
 
-/** All rows of a table, and how many there are. */
-function contentOf(database: string, table: keyof typeof KEYS) {
+/** How many rows a table has, and what they say. */
+function contentOf(database: string, table: keyof typeof COLUMNS) {
   return server.query(
-    `SELECT count(*)::int AS count, md5(string_agg(t::text, E'\\n' ORDER BY ${KEYS[table]})) AS digest FROM ${table} t`,
+    `SELECT count(*)::int AS count, md5(string_agg(t::text, E'\\n' ORDER BY t)) AS digest
+     FROM (SELECT ${COLUMNS[table]} FROM ${table}) t`,
     [],
     database,
   );
