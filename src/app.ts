@@ -108,6 +108,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       ? createHealthDoor(health)
       : await createGateway({
           schema,
+          database,
           authenticator: new Authenticator(config.auth),
           feed: operations.feed,
           models,
