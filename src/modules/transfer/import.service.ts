@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Database, Transaction } from "../../ports/database.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
+import { OutboxRepository } from "../operations/index.js";
 import { rebuildLexicalIndex } from "../search/index.js";
 import { exportedTables } from "./exported-tables.js";
 import { LineDigest, readTableFile } from "./table-file.js";
@@ -51,6 +52,7 @@ export class ImportService {
       const table = contents.get(name);
       if (table) await this.writeTable(tx, folder, table);
     }
+    await new OutboxRepository(tx).continueAfter({ transactionId: BigInt(manifest.eventsUntil), id: 0n });
     assertArtifacts(await transfer.artifacts(), manifest.artifacts);
     const documents = await rebuildLexicalIndex(tx);
     this.report(`lexical index: ${documents} documents`);
