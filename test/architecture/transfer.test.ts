@@ -16,7 +16,7 @@ test("every table is either exported or left behind with a reason", async () => 
     const schemas = await database.dataSource.query<{ name: string }[]>(
       `SELECT nspname AS name FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1`,
     );
-    expect(schemas.map(({ name }) => name)).toEqual(["public", "vectors"]);
+    expect(schemas.map(({ name }) => name)).toEqual(["partitions", "public", "vectors"]);
   } finally {
     await drop();
   }

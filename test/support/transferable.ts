@@ -26,7 +26,7 @@ const NOTES: DocumentInput[] = Array.from({ length: 40 }, (_, i) => ({
   key: `note/${i}`,
   title: i % 3 === 0 ? null : `Storage, week ${i}`,
   text: `Gas prices in week ${i}: storages hold ${i * 2} percent.\u2028Wind rises to ${i} \u{1f32c} gigawatts.`,
-  metadata: { week: i, market: i % 2 === 0 ? "TTF" : "NBP", "quoted \"key\"": "a\\b" },
+  metadata: { week: i, market: i % 2 === 0 ? "TTF" : "NBP", 'quoted "key"': "a\\b" },
   publishedAt: i % 4 === 0 ? null : `2026-01-${String(1 + (i % 28)).padStart(2, "0")}T08:30:00Z`,
 }));
 
@@ -72,7 +72,7 @@ export async function furnish(platform: Platform): Promise<Contents> {
 /** Answers to everything that a client could ask of the contents, to be compared with those of another platform. */
 export async function pictureOf(platform: Platform, contents: Contents): Promise<object> {
   await servedBy(platform, "notes", "embedder", 1);
-  const { id: _random, ...forecast } = await forecastOf(platform, { curve: "yields", model: "walk" });
+  const { version, asOf, horizons } = await forecastOf(platform, { curve: "yields", model: "walk" });
   const { outputs } = await predict(platform);
   return {
     registry: await platform.query(REGISTRY, { during: contents.duringSecond }),
@@ -81,7 +81,7 @@ export async function pictureOf(platform: Platform, contents: Contents): Promise
     runs: await platform.query(RUNS),
     nodes: await nodesOf(platform, contents.nodes),
     documents: await platform.query(DOCUMENTS),
-    forecast,
+    forecast: { version, asOf, horizons },
     outputs,
     words: await search(platform, { collection: "notes", query: "wind storages", mode: "LEXICAL" }).then(
       ({ edges }) => edges.map(({ node, score, highlight }) => ({ key: node.key, score, highlight })),

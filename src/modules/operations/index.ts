@@ -6,15 +6,29 @@ import { EventFeed } from "./event-feed.service.js";
 import { IdempotencyKey } from "./idempotency-key.entity.js";
 import { JobRow } from "./job.entity.js";
 import { JobResolver } from "./job.resolver.js";
+import { JobDeliveryService } from "./job-delivery.service.js";
+import { JobLifecycle } from "./job-lifecycle.js";
+import { JobRegistry } from "./job-registry.js";
 import { JobService } from "./job.service.js";
 import { JobType } from "./job.types.js";
 import { RetentionService } from "./retention.service.js";
 import { OutboxEvent } from "./outbox-event.entity.js";
+import type { PartitionedTable } from "./partitioned-table.js";
 
 export const operationsEntities = [JobRow, OutboxEvent, IdempotencyKey];
 
+/** @param keepDays how long a subscriber may be away and still get what it missed */
+export const outboxPartitions = (keepDays: number): PartitionedTable => ({
+  table: "outbox_events",
+  column: "at",
+  span: "week",
+  ahead: 2,
+  keepDays,
+});
+
 export interface OperationsModule {
   jobs: JobService;
+  deliveries: JobDeliveryService;
   feed: EventFeed;
   retention: RetentionService;
   resolvers: object[];
@@ -27,9 +41,13 @@ export function createOperationsModule(
   logger: Logger,
   jobLeaseMs: number,
 ): OperationsModule {
-  const jobs = new JobService(database, queue, logger, jobLeaseMs);
+  const registry = new JobRegistry(jobLeaseMs);
+  const lifecycle = new JobLifecycle(registry);
+  const jobs = new JobService(database, queue, registry, lifecycle, logger);
+  queue.onRecovered(() => void jobs.redispatch());
   return {
     jobs,
+    deliveries: new JobDeliveryService(database, queue, registry, lifecycle, logger),
     feed: new EventFeed(database),
     retention: new RetentionService(database),
     resolvers: [new JobResolver(jobs)],
@@ -52,8 +70,10 @@ export type { JobDefinition, JobRun } from "./job-definition.js";
 export type { JobRow } from "./job.entity.js";
 export { JobRepository } from "./job.repository.js";
 export { JobService } from "./job.service.js";
-export type { JobHooks } from "./job.service.js";
+export type { JobHooks } from "./job-registry.js";
 export { JobPayload, JobType } from "./job.types.js";
+export { PartitionService } from "./partition.service.js";
+export type { PartitionedTable } from "./partitioned-table.js";
 export { onceOnly } from "./once-only.js";
 export { OUTBOX_CHANNEL, OutboxRepository, cursorBefore, toEventCursor } from "./outbox.repository.js";
 export type { EventPosition, StoredEvent } from "./outbox.repository.js";

@@ -90,10 +90,6 @@ export class OutboxRepository {
       [end === undefined ? null : String(end.transactionId)],
     );
   }
-
-  async removeBefore(time: Date): Promise<void> {
-    await this.tx.query("DELETE FROM outbox_events WHERE at < $1", [time]);
-  }
 }
 
 const MOST_ID = 2n ** 63n - 1n;

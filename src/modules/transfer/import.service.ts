@@ -62,9 +62,11 @@ export class ImportService {
         `${name} has ${unknown.join(", ")}, which this platform does not know: import with one as new as the one that exported`,
       );
     }
-    for await (const lines of batchesOf(readTableFile(tableFile(folder, name)))) {
-      await table.insert(columns, lines);
-    }
+    await table.referringAhead(async () => {
+      for await (const lines of batchesOf(readTableFile(tableFile(folder, name)))) {
+        await table.insert(columns, lines);
+      }
+    });
     for (const [column, last] of Object.entries(contents.identities)) {
       if (last !== null) await table.continueIdentity(column, last);
     }
