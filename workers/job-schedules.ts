@@ -26,6 +26,11 @@ export const jobSchedules = ({ jobLeaseMs }: App["config"]): Schedule[] => [
     when: { everyMs: 30_000 },
     tick: ({ search }) => search.discardedIndexes.sweep(),
   },
+  {
+    name: "recover-search-indexes",
+    when: { everyMs: 30_000 },
+    tick: ({ search }) => search.indexRecovery.startMissing(),
+  },
   { name: "index-vectors", when: { everyMs: 30_000 }, tick: ({ search }) => search.indexGrowth.startDue() },
   { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];

@@ -22,6 +22,7 @@ import { EmbedderTrainingService } from "./embedder-training.service.js";
 import { HnswIndexService } from "./hnsw-index.service.js";
 import { IndexBuilder } from "./index-builder.service.js";
 import { IndexGrowthService } from "./index-growth.service.js";
+import { IndexRecoveryService } from "./index-recovery.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
 import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
@@ -41,6 +42,7 @@ export interface SearchModule {
   embedderTraining: EmbedderTrainingService;
   indexBuilder: IndexBuilder;
   indexGrowth: IndexGrowthService;
+  indexRecovery: IndexRecoveryService;
   discardedIndexes: DiscardedIndexService;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -82,6 +84,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     embedderTraining,
     indexBuilder,
     indexGrowth: new IndexGrowthService(database, jobs, hnsw),
+    indexRecovery: new IndexRecoveryService(database, models.registry, reindexing),
     discardedIndexes,
     resolvers: [
       new CollectionResolver(collections, models.registry),
