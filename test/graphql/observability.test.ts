@@ -60,7 +60,7 @@ test("health tells of the whole, of being alive and of being ready", async () =>
   expect(health.status).toBe(200);
   expect(JSON.parse(health.body)).toMatchObject({
     status: "ok",
-    tier: "embedded",
+    tier: onServiceTier ? "service" : "embedded",
     checks: { database: "ok", queue: "ok", objects: "ok" },
   });
   expect(JSON.parse(health.body)).toHaveProperty("samples");
