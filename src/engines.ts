@@ -7,6 +7,8 @@ import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js"
 import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
+import { openS3Bucket } from "./adapters/service/open-s3-bucket.js";
+import { S3ObjectStore } from "./adapters/service/s3-object-store.js";
 import type { Config } from "./config/config.js";
 import type { Database } from "./ports/database.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -27,7 +29,7 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
   return {
     database,
     queue: await openQueue(config, transport, logger),
-    store: await openStore(config),
+    store: await openStore(config, logger),
   };
 }
 
@@ -73,8 +75,17 @@ function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promi
   });
 }
 
-function openStore(config: Config): Promise<ObjectStore> {
-  return FolderObjectStore.open(join(config.dataDir, "objects"));
+async function openStore(config: Config, log: Logger): Promise<ObjectStore> {
+  const { s3, dataDir, startTimeoutMs: timeoutMs } = config;
+  if (!s3) return FolderObjectStore.open(join(dataDir, "objects"));
+  const bucket = await openS3Bucket({
+    config: s3,
+    bucket: s3.bucket,
+    variable: "ML_S3_BUCKET",
+    timeoutMs,
+    log,
+  });
+  return S3ObjectStore.open({ bucket, folder: join(dataDir, "local-objects"), localBytes: s3.localBytes });
 }
 
 async function makeDataFolder(dataDir: string): Promise<void> {
