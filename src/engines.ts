@@ -46,8 +46,9 @@ async function openDatabase(
     const database = await openEmbedded(config, schema, logger);
     return { database, transport: { kind: "postgres", connection: database.connection } };
   }
-  const database = await openPostgresDatabase({ dsn, ...schema, log: logger });
-  return { database, transport: { kind: "postgres", connection: { connectionString: dsn } } };
+  const { database: settings, startTimeoutMs } = config;
+  const database = await openPostgresDatabase({ dsn, settings, startTimeoutMs, ...schema, log: logger });
+  return { database, transport: { kind: "postgres", connection: database.connection } };
 }
 
 function openEmbedded(config: Config, schema: Schema, logger: Logger): Promise<EmbeddedDatabase> {
