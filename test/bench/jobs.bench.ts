@@ -3,7 +3,7 @@ import { createBullmqJobQueue } from "../../src/adapters/bullmq/bullmq-job-queue
 import { openPostgresDatabase } from "../../src/adapters/service/postgres-database.js";
 import { entities } from "../../src/app.js";
 import { migrations } from "../../migrations/index.js";
-import { JobService, defineJob } from "../../src/modules/operations/index.js";
+import { createOperationsModule, defineJob } from "../../src/modules/operations/index.js";
 import type { JobRow } from "../../src/modules/operations/index.js";
 import { createLogger } from "../../src/telemetry/logger.js";
 import { startPostgres } from "../support/postgres-server.js";
@@ -99,7 +99,7 @@ async function platformJobs(postgres: PostgresServer, redis: RedisServer, name: 
     transport: { kind: "redis", url: `redis://127.0.0.1:${redis.port}` },
     onError: () => undefined,
   });
-  const jobs = new JobService(database, queue, createLogger("silent"), LEASE_MS);
+  const { jobs, deliveries } = createOperationsModule(database, queue, createLogger("silent"), LEASE_MS);
   jobs.register(emptyJob);
   const rows = await database.transaction(async (tx) => {
     const made: JobRow[] = [];
@@ -110,7 +110,7 @@ async function platformJobs(postgres: PostgresServer, redis: RedisServer, name: 
   const began = performance.now();
   await jobs.dispatch(...rows);
   const worker = await queue.work(QUEUE, { concurrency: CONCURRENCY }, async (delivery) => {
-    await jobs.deliver(delivery, async () => ({}));
+    await deliveries.deliver(delivery, async () => ({}));
     done.tick();
   });
   await done.zero;
