@@ -42,7 +42,7 @@ export async function startWorkers(app: App): Promise<Workers> {
     const concurrency = concurrencies[queue] ?? 2;
     workers.push(await app.queue.work(queue, { concurrency }, deliver));
   }
-  for (const { name, when, tick } of jobSchedules) {
+  for (const { name, when, tick } of jobSchedules(app.config)) {
     workers.push(await app.queue.schedule(name, when, async () => void (await tick(app))));
   }
   return {

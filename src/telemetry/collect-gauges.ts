@@ -1,4 +1,11 @@
-import { inferenceQueueLength, jobQueueDepth, jobQueueOldestAge, modelCacheBytes } from "./metrics.js";
+import {
+  backupLastSuccess,
+  inferenceQueueLength,
+  jobQueueDepth,
+  jobQueueOldestAge,
+  mirrorLag,
+  modelCacheBytes,
+} from "./metrics.js";
 
 interface QueueSource {
   depths(): Promise<
@@ -37,6 +44,26 @@ export function collectGauges(queue: QueueSource, runtime: RuntimeSource, everyM
     }
   };
   const timer = setInterval(() => void collect(), everyMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+interface UpkeepSource {
+  lastSuccess(): Promise<Date | undefined>;
+}
+
+/**
+ * Reads when the last backup and mirroring succeeded, whichever process did it.
+ * @returns stops reading
+ */
+export function collectUpkeepGauges(backups: UpkeepSource, mirror: UpkeepSource, everyMs: number): () => void {
+  const collect = async (): Promise<void> => {
+    const [backup, mirrored] = await Promise.all([backups.lastSuccess(), mirror.lastSuccess()]);
+    if (backup) backupLastSuccess.set(backup.getTime() / 1000);
+    if (mirrored) mirrorLag.set((Date.now() - mirrored.getTime()) / 1000);
+  };
+  // A database that does not answer shows in /health; the gauges keep their last values.
+  const timer = setInterval(() => void collect().catch(() => undefined), everyMs);
   timer.unref();
   return () => clearInterval(timer);
 }

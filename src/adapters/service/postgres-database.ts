@@ -4,6 +4,7 @@ import { UnavailableError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
 import type { Schema } from "../postgres/typeorm-database.js";
+import { vacuumTables } from "../postgres/vacuum-tables.js";
 
 export interface PostgresDatabaseOptions extends Schema {
   /** `postgresql://user:password@host:port/database` */
@@ -43,7 +44,14 @@ export class PostgresDatabase extends TypeormDatabase {
   }
 
   override async maintain(): Promise<void> {
-    // The server's own autovacuum and checkpointer do this.
+    const session = this.dataSource.createQueryRunner();
+    try {
+      await session.query("SET statement_timeout = 0");
+      await vacuumTables((sql) => session.query(sql));
+    } finally {
+      await session.query("RESET statement_timeout");
+      await session.release();
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import type { Database } from "../../ports/database.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
-import type { ModelsModule } from "../models/index.js";
+import type { ModelsModule, VersionsInUse } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import type { TrainingModule } from "../training/index.js";
 import { CollectionRow } from "./collection.entity.js";
@@ -27,6 +27,7 @@ import { IngestService } from "./ingest.service.js";
 import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
 import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { SearchIndexRepository } from "./search-index.repository.js";
 import { SearchResolver } from "./search.resolver.js";
 import { SearchService } from "./search.service.js";
 import { ServingIndexService } from "./serving-index.service.js";
@@ -42,6 +43,7 @@ export interface SearchModule {
   indexBuilder: IndexBuilder;
   indexGrowth: IndexGrowthService;
   discardedIndexes: DiscardedIndexService;
+  versionsInUse: VersionsInUse;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -83,6 +85,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     indexBuilder,
     indexGrowth: new IndexGrowthService(database, jobs, hnsw),
     discardedIndexes,
+    versionsInUse: (tx) => new SearchIndexRepository(tx).versionsInUse(),
     resolvers: [
       new CollectionResolver(collections, models.registry),
       new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
