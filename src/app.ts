@@ -8,8 +8,10 @@ import type { Config, InferenceConfig } from "./config/config.js";
 import { openEngines } from "./engines.js";
 import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
+import type { Door } from "./gateway/door.js";
+import { createHealthDoor } from "./gateway/health-door.js";
+import type { HealthReport } from "./gateway/health-endpoints.js";
 import { createGateway } from "./gateway/server.js";
-import type { Gateway } from "./gateway/server.js";
 import { createCurvesModule, curveEntities } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
@@ -25,12 +27,14 @@ import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import type { SearchModule } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
+import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
+import type { UpkeepModule } from "./modules/upkeep/index.js";
 import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import { armFailpoints } from "./shared/failpoint.js";
-import { collectGauges } from "./telemetry/collect-gauges.js";
+import { collectGauges, collectUpkeepGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
@@ -43,6 +47,7 @@ export const entities = [
   ...trainingEntities,
   ...predictionEntities,
   ...searchEntities,
+  ...upkeepEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -57,9 +62,10 @@ export interface App {
   embeddings: EmbeddingsModule;
   training: TrainingModule;
   search: SearchModule;
+  upkeep: UpkeepModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
-  gateway: Gateway;
+  door: Door;
   /** Set once requests may come, unset while draining. */
   setReady(ready: boolean): void;
   close(): Promise<void>;
@@ -69,8 +75,13 @@ const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
 const METRICS_EVERY_MS = 5_000;
 const LINK_KEY_BYTES = 32;
 
+export interface AppOptions {
+  /** What the door answers: the graph and health, or health alone. */
+  serves?: "graph" | "health";
+}
+
 /** The composition root: one place that knows every constructor. */
-export async function createApp(config: Config): Promise<App> {
+export async function createApp(config: Config, { serves = "graph" }: AppOptions = {}): Promise<App> {
   const logger = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   logEventsTo(logger);
@@ -78,42 +89,48 @@ export async function createApp(config: Config): Promise<App> {
   const engines = await openEngines(config, { entities, migrations }, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, await readLinkKey(config), logger);
-  const { runtime, operations, models, embeddings, predictions, samples } = modules;
+  const { runtime, operations, models, embeddings, predictions, samples, upkeep } = modules;
   const schema = await buildGraph(modules.resolvers, { traced: config.otlpEndpoint !== undefined });
   let ready = false;
-  const gateway = await createGateway({
-    schema,
-    authenticator: new Authenticator(config.auth),
-    feed: operations.feed,
-    models,
-    health: () => ({
-      ready,
-      checks: { database: () => database.check(), queue: () => queue.check(), objects: () => store.check() },
-      details: { samples: samples.state, tier: config.database.dsn === undefined ? "embedded" : "service" },
-    }),
-    policy: config.http,
-    publicUrl: config.http.publicUrl,
-    explorer: config.explorer,
-    maxBodyBytes: config.http.maxBodyBytes,
+  const health = (): HealthReport => ({
+    ready,
+    checks: { database: () => database.check(), queue: () => queue.check(), objects: () => store.check() },
+    details: { samples: samples.state, tier: config.database.dsn === undefined ? "embedded" : "service" },
   });
+  const door =
+    serves === "health"
+      ? createHealthDoor(health)
+      : await createGateway({
+          schema,
+          authenticator: new Authenticator(config.auth),
+          feed: operations.feed,
+          models,
+          health,
+          policy: config.http,
+          publicUrl: config.http.publicUrl,
+          explorer: config.explorer,
+          maxBodyBytes: config.http.maxBodyBytes,
+        });
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
+  const stopUpkeepMetrics = collectUpkeepGauges(upkeep.backups, upkeep.mirror, METRICS_EVERY_MS);
   return {
     config,
     logger,
     ...engines,
     ...modules,
     schema,
-    gateway,
+    door,
     setReady: (value) => {
       ready = value;
     },
     close: async () => {
       ready = false;
       stopMetrics();
+      stopUpkeepMetrics();
       await operations.feed.close();
-      await gateway.close();
+      await door.close();
       await predictions.log.close();
       await models.served.close();
       await queue.close();
@@ -127,15 +144,11 @@ export async function createApp(config: Config): Promise<App> {
 }
 
 /** Every module over the engines, and the resolvers that make the graph. */
-function createModules(
-  config: Config,
-  { database, queue, store }: Engines,
-  linkKey: Uint8Array,
-  logger: Logger,
-) {
+function createModules(config: Config, engines: Engines, linkKey: Uint8Array, logger: Logger) {
+  const { database, queue, store } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
-  const operations = createOperationsModule(database, queue, logger);
+  const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
     database,
@@ -166,13 +179,30 @@ function createModules(
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,
   });
-  const modules = [operations, curves, models, embeddings, training, predictions, search];
+  const upkeep = createUpkeepModule({
+    ...engines,
+    ...{ operations, models, search },
+    folder: join(config.dataDir, "dumps"),
+    backupDays: config.retention.backupDays,
+  });
+  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep];
   const resolvers = [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return { runtime, operations, models, embeddings, training, predictions, search, samples, resolvers };
+  return {
+    runtime,
+    operations,
+    models,
+    embeddings,
+    training,
+    predictions,
+    search,
+    upkeep,
+    samples,
+    resolvers,
+  };
 }
 
 function createRuntime(settings: InferenceConfig, modelOf: (key: string) => string): InferenceRuntime {

@@ -2,14 +2,19 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
 import type { BullmqJobQueueOptions } from "./adapters/bullmq/bullmq-job-queue.js";
+import { ClusterDumper } from "./adapters/embedded/cluster-dumper.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
+import { FolderNamedObjects } from "./adapters/embedded/folder-named-objects.js";
 import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
+import { PostgresDumper } from "./adapters/service/postgres-dumper.js";
 import type { Config } from "./config/config.js";
 import type { Database } from "./ports/database.js";
+import type { DatabaseDumper } from "./ports/database-dumper.js";
 import type { JobQueue } from "./ports/job-queue.js";
+import type { NamedObjects } from "./ports/named-objects.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import { PreconditionFailedError } from "./shared/errors.js";
 import type { Logger } from "./telemetry/logger.js";
@@ -18,6 +23,10 @@ export interface Engines {
   database: Database;
   queue: JobQueue;
   store: ObjectStore;
+  named: NamedObjects;
+  /** A second place for what is in the store. */
+  mirror: { store: ObjectStore; named: NamedObjects } | undefined;
+  dumper: DatabaseDumper;
 }
 
 /** The engines of the tier that is configured, port by port. */
@@ -27,7 +36,8 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
   return {
     database,
     queue: await openQueue(config, transport, logger),
-    store: await openStore(config),
+    ...(await openStores(config)),
+    dumper: createDumper(config, database),
   };
 }
 
@@ -67,13 +77,34 @@ function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promi
   const { queueUrl } = config.redis;
   return createBullmqJobQueue({
     transport: queueUrl === undefined ? inDatabase : { kind: "redis", url: queueUrl },
+    leaseMs: config.jobLeaseMs,
     onError: (err, { queue }) =>
       logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),
   });
 }
 
-function openStore(config: Config): Promise<ObjectStore> {
-  return FolderObjectStore.open(join(config.dataDir, "objects"));
+/** The object store, what it holds by name, and its mirror. */
+export async function openStores(config: Config): Promise<Pick<Engines, "store" | "named" | "mirror">> {
+  const { mirror } = config;
+  return {
+    ...(await openFolder(join(config.dataDir, "objects"))),
+    mirror: mirror && "folder" in mirror ? await openFolder(mirror.folder) : undefined,
+  };
+}
+
+async function openFolder(folder: string): Promise<{ store: ObjectStore; named: NamedObjects }> {
+  return {
+    store: await FolderObjectStore.open(folder),
+    named: await FolderNamedObjects.open(join(folder, "named")),
+  };
+}
+
+function createDumper(
+  { database: { dsn, tls }, postgresBin: bin, dataDir }: Config,
+  database: Database,
+): DatabaseDumper {
+  if (dsn === undefined) return new ClusterDumper(database, join(dataDir, "database"));
+  return new PostgresDumper(database, { dsn, tls, bin });
 }
 
 async function makeDataFolder(dataDir: string): Promise<void> {

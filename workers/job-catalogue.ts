@@ -22,6 +22,11 @@ export const jobCatalogue = {
   "vacuum-database": vacuumDatabaseJob,
 };
 
+/** Every queue that has jobs. */
+export const queueNames: readonly string[] = [
+  ...new Set(Object.values(jobCatalogue).map(({ queue }) => queue)),
+];
+
 export type JobCatalogue = typeof jobCatalogue;
 export type JobName = keyof JobCatalogue;
 export type PayloadOf<N extends JobName> = ReturnType<JobCatalogue[N]["parse"]>;

@@ -10,8 +10,12 @@ interface Schedule {
 const HOUR_MS = 3_600_000;
 
 /** What runs by the clock, on whichever worker is free. */
-const always: Schedule[] = [
-  { name: "sweep-jobs", when: { everyMs: 30_000 }, tick: ({ operations }) => operations.jobs.sweep() },
+const always = ({ jobLeaseMs }: App["config"]): Schedule[] => [
+  {
+    name: "sweep-jobs",
+    when: { everyMs: 1.5 * jobLeaseMs },
+    tick: ({ operations }) => operations.jobs.sweep(),
+  },
   { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
   {
     name: "sweep-search-indexes",
@@ -26,7 +30,8 @@ const embedded: Schedule[] = [
   { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];
 
-export function jobSchedules({ database, mirror, schedules, retention }: App["config"]): Schedule[] {
+export function jobSchedules(config: App["config"]): Schedule[] {
+  const { database, mirror, schedules, retention } = config;
   const upkeep = [
     {
       ...{ name: "start-backup", cron: schedules.backup },
@@ -49,7 +54,7 @@ export function jobSchedules({ database, mirror, schedules, retention }: App["co
     },
   ];
   return [
-    ...always,
+    ...always(config),
     ...(database.dsn === undefined ? embedded : []),
     ...upkeep
       .filter(({ cron }) => cron !== "off")

@@ -2,7 +2,6 @@ import type { App } from "../src/app.js";
 import type { Delivery, JobWorker } from "../src/ports/job-queue.js";
 import { inLogScope } from "../src/telemetry/logger.js";
 import { SpanKind, inRemoteSpan } from "../src/telemetry/tracing.js";
-import { jobCatalogue } from "./job-catalogue.js";
 import type { JobName } from "./job-catalogue.js";
 import { jobHandlers } from "./job-handlers.js";
 import { jobSchedules } from "./job-schedules.js";
@@ -12,8 +11,8 @@ export interface Workers {
   close(graceMs: number): Promise<void>;
 }
 
-/** Works on every queue of the catalogue. */
-export async function startWorkers(app: App): Promise<Workers> {
+/** Works on the queues and, with the other workers, on what runs by the clock. */
+export async function startWorkers(app: App, queues: readonly string[]): Promise<Workers> {
   const handlers = jobHandlers(app) as Record<
     string,
     (payload: never, run: never) => Promise<Record<string, unknown> | undefined>
@@ -31,7 +30,6 @@ export async function startWorkers(app: App): Promise<Workers> {
         SpanKind.CONSUMER,
       ),
     );
-  const queues = new Set(Object.values(jobCatalogue).map(({ queue }) => queue));
   const { trainingConcurrency, embedding } = app.config;
   const concurrencies: Record<string, number> = {
     training: trainingConcurrency,

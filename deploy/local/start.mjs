@@ -1,4 +1,5 @@
-// `npm start`: installs what is missing, builds what changed, runs the platform in this process.
+// `npm start`, `npm run gateway`, `npm run worker -- --queues a,b`: installs what is missing, builds what changed, runs
+// the platform or its part in this process.
 import { install } from "./install.mjs";
 
 install();

@@ -135,6 +135,8 @@ export interface Config {
   startTimeoutMs: number;
   /** How long requests and jobs under way may take when the process ends. */
   drainMs: number;
+  /** How long a worker may be silent before its jobs go to another. */
+  jobLeaseMs: number;
   /** Jobs a second at most, by queue. */
   queueRates: Record<string, number>;
   schedules: SchedulesConfig;
@@ -166,13 +168,21 @@ export class ConfigurationError extends Error {
   }
 }
 
+export interface ConfigOptions {
+  /** The process shares the platform with others: it needs engines that are servers. */
+  apart?: boolean;
+}
+
 /**
  * Reads and checks the whole configuration.
  * @throws {ConfigurationError} naming every variable that is wrong, with what is allowed
  */
-export function loadConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  { apart = false }: ConfigOptions = {},
+): Config {
   const { settings, complaints } = readSettings(environment);
-  const all = [...complaints, ...crossChecks(settings)];
+  const all = [...complaints, ...crossChecks(settings), ...(apart ? apartChecks(environment) : [])];
   if (all.length > 0) throw new ConfigurationError(all);
   return toConfig(settings as Settings);
 }
@@ -205,6 +215,14 @@ function crossChecks(settings: Partial<Settings>): string[] {
     complaints.push("ML_FAILPOINTS: only when ML_ENV is test");
   }
   return [...complaints, ...s3Checks(settings), ...pairChecks(settings)];
+}
+
+/** Named one by one: what is set and malformed has its own complaint. */
+function apartChecks(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const engines = { ML_VECTOR_DB_DSN: "PostgreSQL", ML_REDIS_URL: "Redis", ML_S3_BUCKET: "S3" };
+  return Object.entries(engines)
+    .filter(([name]) => !environment[name])
+    .map(([name, engine]) => `${name}: a gateway or a worker apart needs ${engine}, which all of them share`);
 }
 
 function s3Checks(settings: Partial<Settings>): string[] {
@@ -322,6 +340,7 @@ function engineConfig(settings: Settings) {
     s3: s3Config(settings),
     startTimeoutMs: settings.ML_START_TIMEOUT_MS,
     drainMs: settings.ML_DRAIN_MS,
+    jobLeaseMs: settings.ML_JOB_LEASE_MS,
   };
 }
 

@@ -148,6 +148,7 @@ const settingsShape = {
   ML_MIRROR_DIR: optionalText,
   ML_START_TIMEOUT_MS: whole(0, 3_600_000, 60_000),
   ML_DRAIN_MS: whole(0, 3_600_000, 20_000),
+  ML_JOB_LEASE_MS: whole(500, 3_600_000, 20_000),
   ML_QUEUE_RATES: list,
   ML_BACKUP_CRON: cron("0 2 * * *"),
   ML_BACKUP_KEEP_DAYS: whole(1, 36_500, 30),

@@ -7,18 +7,15 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { GraphQLSchema } from "graphql";
 import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
 import type { ModelsModule } from "../modules/models/index.js";
-import {
-  InvalidInputError,
-  PlatformError,
-  PreconditionFailedError,
-  TooLargeError,
-} from "../shared/errors.js";
+import { InvalidInputError, PlatformError, TooLargeError } from "../shared/errors.js";
 import { reportHttpRequest } from "../telemetry/events.js";
 import { metricsRegistry } from "../telemetry/metrics.js";
 import { SpanKind, inRemoteSpan, isTracing } from "../telemetry/tracing.js";
 import { createApollo } from "./apollo.js";
 import { serveArtifacts } from "./artifact-endpoints.js";
 import { grantCrossOrigin } from "./cross-origin.js";
+import { listenOn } from "./door.js";
+import type { Door } from "./door.js";
 import { serveExplorer } from "./explorer.js";
 import { formatError } from "./format-error.js";
 import { serveHealth } from "./health-endpoints.js";
@@ -40,13 +37,6 @@ export interface GatewayOptions {
   maxBodyBytes: number;
 }
 
-export interface Gateway {
-  /** @returns the address that was taken */
-  listen(host: string, port: number): Promise<{ url: string; port: number }>;
-  /** Ends sockets, waits for requests under way, then stops listening. */
-  close(): Promise<void>;
-}
-
 const HEALTH_PATHS = /^\/(health(\/|$)|metrics$)/;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** For a whole request: an artifact of gigabytes may take long, nobody takes for ever. */
@@ -60,7 +50,7 @@ declare module "fastify" {
 }
 
 /** The HTTP door: GraphQL, subscriptions, artifacts, health, metrics and the explorer. */
-export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
   const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl);
   const apollo = createApollo(options.schema, { explorer: options.explorer });
@@ -76,15 +66,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, options.policy);
   return {
-    listen: async (host, port) => {
-      await fastify.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "EADDRINUSE") throw error;
-        throw new PreconditionFailedError(`port ${port} of ${host} is taken; ML_PORT=0 takes a free one`);
-      });
-      const { port: taken } = fastify.server.address() as { port: number };
-      const name = host.includes(":") ? `[${host}]` : host;
-      return { url: `http://${name}:${taken}`, port: taken };
-    },
+    listen: (host, port) => listenOn(fastify, host, port),
     close: async () => {
       await subscriptions.close();
       await apollo.stop();

@@ -56,7 +56,11 @@ interface UpkeepSource {
  * Reads when the last backup and mirroring succeeded, whichever process did it.
  * @returns stops reading
  */
-export function collectUpkeepGauges(backups: UpkeepSource, mirror: UpkeepSource, everyMs: number): () => void {
+export function collectUpkeepGauges(
+  backups: UpkeepSource,
+  mirror: UpkeepSource,
+  everyMs: number,
+): () => void {
   const collect = async (): Promise<void> => {
     const [backup, mirrored] = await Promise.all([backups.lastSuccess(), mirror.lastSuccess()]);
     if (backup) backupLastSuccess.set(backup.getTime() / 1000);

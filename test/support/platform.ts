@@ -46,18 +46,21 @@ export interface PlatformOptions {
   /** An existing folder, to start again on; a fresh one otherwise. */
   dataDir?: string;
   environment?: Record<string, string>;
+  /** The command line: `["gateway"]`, `["worker", "--queues", "training"]`; the whole platform without one. */
+  args?: readonly string[];
+  /** Sent with every operation, beside its own. */
+  headers?: Record<string, string>;
 }
 
 /** Starts the compiled platform on a free port, on the tier of this run, and waits until it is ready. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "254carbon-test-")));
-  const child = spawnPlatform(dataDir, {
-    ...(await serviceEnvironment(dataDir)),
-    ...options.environment,
-  });
+  // Whoever names a database has chosen its servers.
+  const tier = options.environment?.ML_VECTOR_DB_DSN === undefined ? await serviceEnvironment(dataDir) : {};
+  const child = spawnPlatform(dataDir, { ...tier, ...options.environment }, options.args);
   const { log, url, stderr } = await untilReady(child);
   const ask = <T>(query: string, variables: object = {}, headers: Record<string, string> = {}) =>
-    askGraph<T>(url, query, variables, headers);
+    askGraph<T>(url, query, variables, { ...options.headers, ...headers });
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) {
       const exited = once(child, "exit");
@@ -88,8 +91,12 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   };
 }
 
-function spawnPlatform(dataDir: string, environment: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ["--enable-source-maps", ENTRY], {
+function spawnPlatform(
+  dataDir: string,
+  environment: Record<string, string> = {},
+  args: readonly string[] = [],
+): ChildProcess {
+  return spawn(process.execPath, ["--enable-source-maps", ENTRY, ...args], {
     env: {
       PATH: process.env.PATH,
       ML_ENV: "development",
@@ -106,8 +113,9 @@ function spawnPlatform(dataDir: string, environment: Record<string, string> = {}
 export async function refusedStart(
   dataDir: string,
   environment: Record<string, string>,
+  args: readonly string[] = [],
 ): Promise<{ code: number | null; output: string }> {
-  const child = spawnPlatform(dataDir, environment);
+  const child = spawnPlatform(dataDir, environment, args);
   let output = "";
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.on("data", (bytes: Buffer) => {

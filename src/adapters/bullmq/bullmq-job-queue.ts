@@ -21,7 +21,7 @@ export interface BullmqJobQueueOptions {
   backoffMs?: number;
   /** How long a worker that fell silent keeps its jobs. */
   leaseMs?: number;
-  /** How often workers look for jobs whose worker fell silent. */
+  /** How often workers look for jobs whose worker fell silent, and for schedules that the transport has lost. */
   stalledIntervalMs?: number;
 }
 
@@ -38,12 +38,17 @@ const OLDEST_AMONG = 100;
 export class BullmqJobQueue implements JobQueue {
   private readonly queues = new Map<string, TransportQueue>();
   private readonly workers = new Set<JobWorker>();
+  private readonly leaseMs: number;
+  private readonly stalledIntervalMs: number;
   private closing = false;
 
   private constructor(
     private readonly transport: JobTransport,
     private readonly options: BullmqJobQueueOptions,
-  ) {}
+  ) {
+    this.leaseMs = options.leaseMs ?? 20_000;
+    this.stalledIntervalMs = options.stalledIntervalMs ?? this.leaseMs / 4;
+  }
 
   static async open(options: BullmqJobQueueOptions): Promise<BullmqJobQueue> {
     const { transport } = options;
@@ -87,14 +92,19 @@ export class BullmqJobQueue implements JobQueue {
     const queueName = `schedule-${name}`;
     const queue = this.openQueue(queueName);
     const repeat = "cron" in when ? { pattern: when.cron, tz: "UTC" } : { every: when.everyMs };
-    await queue.upsertJobScheduler(name, repeat, {
-      name,
-      opts: { removeOnComplete: true, removeOnFail: true },
-    });
+    const plan = async () => {
+      const template = { name, opts: { removeOnComplete: true, removeOnFail: true } };
+      await queue.upsertJobScheduler(name, repeat, template);
+    };
+    await plan();
+    const keeper = setInterval(() => {
+      planIfLost(queue, name, plan).catch((error: Error) => this.report(error, queueName));
+    }, this.stalledIntervalMs);
     const worker = await this.startWorker(queueName, 1, () =>
       tick().catch((error: Error) => this.options.onError(error, { queue: queueName })),
     );
     const close = async (graceMs: number) => {
+      clearInterval(keeper);
       await worker.close(graceMs);
       await queue.close();
     };
@@ -137,8 +147,8 @@ export class BullmqJobQueue implements JobQueue {
     const worker = this.transport.openWorker(queue, processWith(handler, shutdown.signal), {
       concurrency,
       maxStalledCount: MAX_STALLED,
-      lockDuration: this.options.leaseMs ?? 20_000,
-      stalledInterval: this.options.stalledIntervalMs ?? 5_000,
+      lockDuration: this.leaseMs,
+      stalledInterval: this.stalledIntervalMs,
     });
     worker.on("error", (error) => this.report(error, queue));
     worker.on("lockRenewalFailed", (ids) =>
@@ -218,6 +228,11 @@ function deliveryOf(job: TransportJob, signal: AbortSignal): Delivery {
     traceContext: job.data.traceContext ?? {},
     signal,
   };
+}
+
+/** An engine that came back empty has forgotten what is to be done by the clock. */
+async function planIfLost(queue: TransportQueue, name: string, plan: () => Promise<void>): Promise<void> {
+  if (!(await queue.getJobScheduler(name))) await plan();
 }
 
 /** A failed job under the same id would make BullMQ ignore the new one. */

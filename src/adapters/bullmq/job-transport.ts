@@ -9,7 +9,14 @@ export type TransportJob = Job<JobPayload, void>;
 
 export interface TransportQueue extends Pick<
   Queue<JobPayload, void>,
-  "addBulk" | "remove" | "getJobState" | "getJobCounts" | "getJobs" | "upsertJobScheduler" | "close"
+  | "addBulk"
+  | "remove"
+  | "getJobState"
+  | "getJobCounts"
+  | "getJobs"
+  | "upsertJobScheduler"
+  | "getJobScheduler"
+  | "close"
 > {
   on(event: "error", listener: (error: Error) => void): unknown;
 }

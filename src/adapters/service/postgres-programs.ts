@@ -69,7 +69,10 @@ export async function runPostgresProgram(
   const output: Buffer[] = [];
   let complaints = "";
   child.stdout.on("data", (bytes: Buffer) => output.push(bytes));
-  child.stderr.on("data", (bytes: Buffer) => (complaints = (complaints + bytes.toString()).slice(-SHOWN_BYTES)));
+  child.stderr.on(
+    "data",
+    (bytes: Buffer) => (complaints = (complaints + bytes.toString()).slice(-SHOWN_BYTES)),
+  );
   const [code, signal] = (await once(child, "close").catch((error: NodeJS.ErrnoException) => {
     const where = programs.bin === undefined ? "on PATH" : `in ML_POSTGRES_BIN (${programs.bin})`;
     throw new PreconditionFailedError(`${name} cannot be run ${where}: ${error.message}`);

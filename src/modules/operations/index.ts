@@ -25,8 +25,9 @@ export function createOperationsModule(
   database: Database,
   queue: JobQueue,
   logger: Logger,
+  jobLeaseMs: number,
 ): OperationsModule {
-  const jobs = new JobService(database, queue, logger);
+  const jobs = new JobService(database, queue, logger, jobLeaseMs);
   return {
     jobs,
     feed: new EventFeed(database),

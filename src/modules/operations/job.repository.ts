@@ -9,9 +9,6 @@ import type { JobDefinition } from "./job-definition.js";
 import { OutboxRepository } from "./outbox.repository.js";
 import type { EventPosition } from "./outbox.repository.js";
 
-/** How long a job may be silent before another delivery may take it over. */
-export const LEASE_SECONDS = 60;
-
 /** The rows of jobs, each change with its event. */
 export class JobRepository {
   constructor(private readonly tx: Transaction) {}

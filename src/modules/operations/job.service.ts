@@ -8,7 +8,7 @@ import { jobDuration } from "../../telemetry/metrics.js";
 import { currentTraceContext } from "../../telemetry/tracing.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import type { JobRow, JobState } from "./job.entity.js";
-import { JobRepository, LEASE_SECONDS } from "./job.repository.js";
+import { JobRepository } from "./job.repository.js";
 import type { JobDefinition, JobRun } from "./job-definition.js";
 import type { EventPosition } from "./outbox.repository.js";
 
@@ -22,7 +22,10 @@ export interface JobOutcome {
   result?: Record<string, unknown>;
 }
 
-const HEARTBEAT_MS = (LEASE_SECONDS * 1000) / 4;
+/** A job whose row was silent for as many leases of the transport has been lost by it. */
+const LOST_AFTER_LEASES = 3;
+
+const HEARTBEATS_PER_LEASE = 4 / 3;
 const PROGRESS_EVERY_MS = 300;
 
 /** Jobs from the request that asks for one to the row that says how it ended. */
@@ -35,6 +38,8 @@ export class JobService {
     private readonly database: Database,
     private readonly queue: JobQueue,
     private readonly logger: Logger,
+    /** How long a worker may be silent before the transport gives its jobs to another. */
+    private readonly leaseMs: number,
   ) {}
 
   /** Makes the job known to this process. */
@@ -74,7 +79,7 @@ export class JobService {
   }
 
   /** Enqueues again what the transport has lost. Runs on a schedule and at start. */
-  async sweep(silentSeconds = LEASE_SECONDS): Promise<number> {
+  async sweep(silentSeconds = (LOST_AFTER_LEASES * this.leaseMs) / 1000): Promise<number> {
     const lost = await new JobRepository(this.database.dataSource.manager).unfinished(silentSeconds);
     const ours = lost.filter((job) => this.definitions.has(job.kind) && !this.running.has(job.id));
     if (ours.length > 0) {
@@ -178,7 +183,7 @@ export class JobService {
     const cancellation = new AbortController();
     this.running.set(delivery.id, cancellation);
     const run = this.toRun(claimed, delivery, cancellation);
-    const heartbeat = setInterval(() => void run.beat(), HEARTBEAT_MS);
+    const heartbeat = setInterval(() => void run.beat(), this.leaseMs / HEARTBEATS_PER_LEASE);
     const endTimer = jobDuration.startTimer({ kind: claimed.kind });
     try {
       const payload = this.definitions.get(claimed.kind)!.parse(claimed.payload);

@@ -61,16 +61,18 @@ export function readManifest(content: Uint8Array, source: string): BackupManifes
 }
 
 function isFile(file: StoredFile | undefined): boolean {
-  return file !== undefined && DIGEST.test(file.sha256) && Number.isSafeInteger(file.bytes) && file.bytes >= 0;
+  return (
+    file !== undefined && DIGEST.test(file.sha256) && Number.isSafeInteger(file.bytes) && file.bytes >= 0
+  );
 }
 
 /** What is different, table by table; empty when nothing is. */
-export function countDifferences(
-  expected: Record<string, number>,
-  actual: Record<string, number>,
-): string[] {
+export function countDifferences(expected: Record<string, number>, actual: Record<string, number>): string[] {
   const tables = [...new Set([...Object.keys(expected), ...Object.keys(actual)])].sort();
   return tables
     .filter((table) => expected[table] !== actual[table])
-    .map((table) => `${table}: ${expected[table] ?? "no table"} backed up, ${actual[table] ?? "no table"} restored`);
+    .map(
+      (table) =>
+        `${table}: ${expected[table] ?? "no table"} backed up, ${actual[table] ?? "no table"} restored`,
+    );
 }

@@ -115,9 +115,7 @@ function manifestNameOf({ id, takenAt }: BackupRow): string {
 }
 
 /** What the manifest tells of the snapshot. */
-async function look(
-  query: ReadQuery,
-): Promise<Pick<BackupManifest, "migrations" | "rows" | "artifacts">> {
+async function look(query: ReadQuery): Promise<Pick<BackupManifest, "migrations" | "rows" | "artifacts">> {
   const migrations = (await query<{ name: string }>(BackupRepository.MIGRATIONS)).map(({ name }) => name);
   const artifacts = await query<{ sha256: string; bytes: string }>(BackupRepository.ARTIFACTS);
   return {

@@ -6,7 +6,8 @@ import type { BackupRow } from "./backup.entity.js";
 const BackupKindEnum = { PG_DUMP: "pg_dump", PGLITE: "pglite" } as const;
 registerEnumType(BackupKindEnum, {
   name: "BackupKind",
-  description: "PG_DUMP: of a PostgreSQL server, in pg_dump's custom format. PGLITE: of the embedded database.",
+  description:
+    "PG_DUMP: of a PostgreSQL server, in pg_dump's custom format. PGLITE: of the embedded database.",
 });
 
 @ObjectType("Backup", {
@@ -47,7 +48,16 @@ export class BackupType extends Node {
   static from(row: BackupRow): BackupType {
     const { takenAt, kind, serverVersion, sha256, bytes, artifactBytes, mirroredAt } = row;
     return Object.assign(new BackupType(), {
-      ...{ id: toNodeId("Backup", row.id), takenAt, kind, serverVersion, sha256, bytes, artifactBytes, mirroredAt },
+      ...{
+        id: toNodeId("Backup", row.id),
+        takenAt,
+        kind,
+        serverVersion,
+        sha256,
+        bytes,
+        artifactBytes,
+        mirroredAt,
+      },
       rows: row.rowCount,
       artifacts: row.artifactCount,
     });

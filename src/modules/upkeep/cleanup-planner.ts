@@ -68,7 +68,8 @@ export class CleanupPlanner {
       needed.add(sha256);
       const name = manifestName({ id, takenAt: takenAt.toISOString() });
       const content = await this.options.named.read(name);
-      for (const artifact of content ? readManifest(content, name).artifacts : []) needed.add(artifact.sha256);
+      for (const artifact of content ? readManifest(content, name).artifacts : [])
+        needed.add(artifact.sha256);
     }
     return needed;
   }

@@ -99,7 +99,10 @@ export class CleanupService {
   }
 
   /** Removes the objects that nothing refers to, a few at a time: who writes a version meanwhile waits. */
-  private async removeObjects({ artifacts }: CleanupReceipt, run: JobRun): Promise<CleanupReceipt["artifacts"]> {
+  private async removeObjects(
+    { artifacts }: CleanupReceipt,
+    run: JobRun,
+  ): Promise<CleanupReceipt["artifacts"]> {
     const { database, store, mirror, models } = this.options;
     const removed: CleanupReceipt["artifacts"] = [];
     for (let from = 0; from < artifacts.length; from += OBJECTS_AT_ONCE) {
@@ -116,7 +119,9 @@ export class CleanupService {
         );
         const unneeded = part.filter(({ sha256 }) => !needed.has(sha256));
         // The mirror first: what the store has lost nobody would look for there.
-        await Promise.all(unneeded.map(({ sha256 }) => mirror.remove(sha256).then(() => store.remove(sha256))));
+        await Promise.all(
+          unneeded.map(({ sha256 }) => mirror.remove(sha256).then(() => store.remove(sha256))),
+        );
         return unneeded;
       });
       removed.push(...gone);

@@ -69,7 +69,14 @@ export class MirrorService {
     }
     const bytes = copied.reduce((sum, file) => sum + file.bytes, 0);
     const seconds = Math.round(performance.now() - began) / 1000;
-    return { copiedCount: copied.length, copiedBytes: bytes, present, verified: verify, seconds, copied: copied.slice(0, SHOWN) };
+    return {
+      copiedCount: copied.length,
+      copiedBytes: bytes,
+      present,
+      verified: verify,
+      seconds,
+      copied: copied.slice(0, SHOWN),
+    };
   }
 
   /** Copies what is missing of these; does nothing where there is no mirror. */

@@ -82,7 +82,9 @@ export class UpkeepJobs {
     payload: object,
   ): Promise<{ job: string; cursor: string }> {
     if (!sameFields(underWay.payload, payload)) {
-      throw new ConflictError("input: one that was asked for something else is under way", { field: "input" });
+      throw new ConflictError("input: one that was asked for something else is under way", {
+        field: "input",
+      });
     }
     return { job: underWay.id, cursor: toEventCursor(await new OutboxRepository(tx).end()) };
   }

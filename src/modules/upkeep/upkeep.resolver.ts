@@ -36,7 +36,8 @@ export class UpkeepResolver {
   @Authorized("upkeep:read")
   @Query(() => JsonScalar, {
     nullable: true,
-    description: "Everything that a cleanup removed or, as a dry run, would have removed, however long the lists are.",
+    description:
+      "Everything that a cleanup removed or, as a dry run, would have removed, however long the lists are.",
   })
   async cleanupReceipt(@Arg("job", () => ID) job: string): Promise<unknown> {
     return (await this.cleanup.receipt(requireNodeOfType(job, "Job", "job"))) ?? null;
@@ -45,7 +46,8 @@ export class UpkeepResolver {
   @Authorized("upkeep:start")
   @Mutation(() => JobPayload, {
     nullable: true,
-    description: "Dumps the database into the object store; answers with the backup that is under way, if one is.",
+    description:
+      "Dumps the database into the object store; answers with the backup that is under way, if one is.",
   })
   async startBackup(
     @Arg("input") { idempotencyKey }: StartBackupInput,
@@ -58,7 +60,8 @@ export class UpkeepResolver {
   @Authorized("upkeep:start")
   @Mutation(() => JobPayload, {
     nullable: true,
-    description: "Copies to the mirror what it lacks of the object store, each object verified by its digest.",
+    description:
+      "Copies to the mirror what it lacks of the object store, each object verified by its digest.",
   })
   async startMirror(
     @Arg("input") { verify, idempotencyKey }: StartMirrorInput,
@@ -82,7 +85,8 @@ export class UpkeepResolver {
     @Ctx() { caller }: RequestContext,
   ): Promise<JobPayload> {
     const days = wanted ?? 30;
-    if (days < 0 || days > MOST_DAYS) throw InvalidInputError.at("input.days", `must be from 0 to ${MOST_DAYS}`);
+    if (days < 0 || days > MOST_DAYS)
+      throw InvalidInputError.at("input.days", `must be from 0 to ${MOST_DAYS}`);
     const request = { payload: { days, dryRun: dryRun ?? true }, operation: "startCleanup", idempotencyKey };
     return toPayload(await this.upkeepJobs.start(cleanupJob, request, caller));
   }
@@ -90,7 +94,8 @@ export class UpkeepResolver {
   @Authorized("upkeep:start")
   @Mutation(() => JobPayload, {
     nullable: true,
-    description: "Returns the room of deleted rows, and renews what the query planner knows (VACUUM ANALYZE).",
+    description:
+      "Returns the room of deleted rows, and renews what the query planner knows (VACUUM ANALYZE).",
   })
   async startVacuum(
     @Arg("input") { idempotencyKey }: StartVacuumInput,

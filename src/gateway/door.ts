@@ -1,0 +1,25 @@
+import type { FastifyInstance } from "fastify";
+import { PreconditionFailedError } from "../shared/errors.js";
+
+/** What a process answers over HTTP. */
+export interface Door {
+  /**
+   * @param port 0 takes a free one
+   * @returns the address that was taken
+   * @throws {PreconditionFailedError} when another process has the port
+   */
+  listen(host: string, port: number): Promise<{ url: string; port: number }>;
+  /** Ends sockets, waits for requests under way, then stops listening. */
+  close(): Promise<void>;
+}
+
+/** How every door listens. */
+export async function listenOn(fastify: FastifyInstance, host: string, port: number) {
+  await fastify.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EADDRINUSE") throw error;
+    throw new PreconditionFailedError(`port ${port} of ${host} is taken; ML_PORT=0 takes a free one`);
+  });
+  const { port: taken } = fastify.server.address() as { port: number };
+  const name = host.includes(":") ? `[${host}]` : host;
+  return { url: `http://${name}:${taken}`, port: taken };
+}
