@@ -137,6 +137,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       await embeddings.embeddings.close();
       await runtime.close();
       await store.close();
+      await engines.mirror?.store.close();
       await database.close();
       await tracing.close();
     },

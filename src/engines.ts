@@ -5,27 +5,28 @@ import type { BullmqJobQueueOptions } from "./adapters/bullmq/bullmq-job-queue.j
 import { ClusterDumper } from "./adapters/embedded/cluster-dumper.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
-import { FolderNamedObjects } from "./adapters/embedded/folder-named-objects.js";
-import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
 import { PostgresDumper } from "./adapters/service/postgres-dumper.js";
 import type { Config } from "./config/config.js";
+import type { Archive } from "./ports/archive.js";
 import type { Database } from "./ports/database.js";
 import type { DatabaseDumper } from "./ports/database-dumper.js";
 import type { JobQueue } from "./ports/job-queue.js";
-import type { NamedObjects } from "./ports/named-objects.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import { PreconditionFailedError } from "./shared/errors.js";
+import { openMirror, openStorage } from "./storage.js";
+import type { Storage } from "./storage.js";
 import type { Logger } from "./telemetry/logger.js";
 
 export interface Engines {
   database: Database;
   queue: JobQueue;
   store: ObjectStore;
-  named: NamedObjects;
-  /** A second place for what is in the store. */
-  mirror: { store: ObjectStore; named: NamedObjects } | undefined;
+  /** Files by name, in the same place as the objects. */
+  archive: Archive;
+  /** Where artifacts and backups are kept a second time. */
+  mirror?: Storage;
   dumper: DatabaseDumper;
 }
 
@@ -36,7 +37,8 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
   return {
     database,
     queue: await openQueue(config, transport, logger),
-    ...(await openStores(config)),
+    ...(await openStorage(config, logger)),
+    mirror: await openMirror(config, logger),
     dumper: createDumper(config, database),
   };
 }
@@ -54,8 +56,9 @@ async function openDatabase(
     const database = await openEmbedded(config, schema, logger);
     return { database, transport: { kind: "postgres", connection: database.connection } };
   }
-  const database = await openPostgresDatabase({ dsn, ...schema, log: logger });
-  return { database, transport: { kind: "postgres", connection: { connectionString: dsn } } };
+  const { database: settings, startTimeoutMs } = config;
+  const database = await openPostgresDatabase({ dsn, settings, startTimeoutMs, ...schema, log: logger });
+  return { database, transport: { kind: "postgres", connection: database.connection } };
 }
 
 function openEmbedded(config: Config, schema: Schema, logger: Logger): Promise<EmbeddedDatabase> {
@@ -83,28 +86,10 @@ function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promi
   });
 }
 
-/** The object store, what it holds by name, and its mirror. */
-export async function openStores(config: Config): Promise<Pick<Engines, "store" | "named" | "mirror">> {
-  const { mirror } = config;
-  return {
-    ...(await openFolder(join(config.dataDir, "objects"))),
-    mirror: mirror && "folder" in mirror ? await openFolder(mirror.folder) : undefined,
-  };
-}
-
-async function openFolder(folder: string): Promise<{ store: ObjectStore; named: NamedObjects }> {
-  return {
-    store: await FolderObjectStore.open(folder),
-    named: await FolderNamedObjects.open(join(folder, "named")),
-  };
-}
-
-function createDumper(
-  { database: { dsn, tls }, postgresBin: bin, dataDir }: Config,
-  database: Database,
-): DatabaseDumper {
-  if (dsn === undefined) return new ClusterDumper(database, join(dataDir, "database"));
-  return new PostgresDumper(database, { dsn, tls, bin });
+function createDumper(config: Config, database: Database): DatabaseDumper {
+  const { dsn, tls } = config.database;
+  if (dsn === undefined) return new ClusterDumper(database, join(config.dataDir, "database"));
+  return new PostgresDumper(database, { dsn, tls, bin: config.postgresBin });
 }
 
 async function makeDataFolder(dataDir: string): Promise<void> {

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { linesOf } from "../shared/byte-lines.js";
 import type { DocumentInput } from "./collection-operations.js";
 import { CommandFailure } from "./command-failure.js";
 
@@ -24,16 +25,16 @@ export interface DocumentSource {
 /** No document is larger than a request may be. */
 const LONGEST_LINE = 4 * 1024 * 1024;
 const FIELDS = ["key", "title", "text", "metadata", "publishedAt"];
-const LINE_FEED = 0x0a;
 
 /** @param path of the file, gzipped where it ends in .gz; `-` for standard input */
 export async function openDocuments(path: string): Promise<DocumentSource> {
-  if (path === "-") return { lines: documentsOf(linesOf(process.stdin)), share: () => undefined };
+  if (path === "-")
+    return { lines: documentsOf(linesOf(process.stdin, LONGEST_LINE)), share: () => undefined };
   const { size } = await stat(path);
   const file = createReadStream(path);
   const content = path.endsWith(".gz") ? unzipped(file) : file;
   return {
-    lines: documentsOf(linesOf(content)),
+    lines: documentsOf(linesOf(content, LONGEST_LINE)),
     share: () => (size === 0 ? 1 : file.bytesRead / size),
   };
 }
@@ -43,25 +44,6 @@ function unzipped(file: Readable): Readable {
   const unzip = createGunzip();
   pipeline(file, unzip, () => undefined);
   return unzip;
-}
-
-/** The bytes between line feeds. @throws {CommandFailure} for a line that is too long */
-export async function* linesOf(content: Readable): AsyncGenerator<Buffer> {
-  let parts: Buffer[] = [];
-  let length = 0;
-  let number = 1;
-  for await (const chunk of content as AsyncIterable<Buffer>) {
-    let start = 0;
-    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
-      yield Buffer.concat([...parts, chunk.subarray(start, end)]);
-      [parts, length, start] = [[], 0, end + 1];
-      number++;
-    }
-    parts.push(chunk.subarray(start));
-    length += chunk.length - start;
-    if (length > LONGEST_LINE) throw faulty(number, `is longer than ${LONGEST_LINE} bytes`);
-  }
-  if (length > 0) yield Buffer.concat(parts);
 }
 
 async function* documentsOf(lines: AsyncIterable<Buffer>): AsyncGenerator<DocumentLine> {

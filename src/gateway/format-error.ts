@@ -35,11 +35,6 @@ export function formatError(
       extensions: { code: "INVALID_INPUT", ...fieldExtension(field) },
     };
   }
-  if (isUnstorableText(cause)) {
-    reportOperationError({ code: "INVALID_INPUT" });
-    const message = "text must not contain the character U+0000";
-    return { message, ...place, extensions: { code: "INVALID_INPUT" } };
-  }
   const errorId = randomUUID();
   reportOperationError({ code: "INTERNAL", errorId, requestId, err: cause });
   return { message: `internal error ${errorId}`, ...place, extensions: { code: "INTERNAL", errorId } };
@@ -58,12 +53,6 @@ function causeOf(error: unknown): unknown {
  */
 function isClientFault(formatted: GraphQLFormattedError, error: GraphQLError): boolean {
   return formatted.path === undefined || (error.nodes?.length ?? 0) > 0;
-}
-
-/** PostgreSQL's text holds every character but one; SQLSTATE says so, of text and of JSON. */
-function isUnstorableText(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return code === "22021" || code === "22P05";
 }
 
 function fieldExtension(field: string | undefined): { field?: string } {

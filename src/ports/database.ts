@@ -14,8 +14,19 @@ export interface Database {
    */
   readonly vectorSearch: "hnsw" | "exact";
 
-  /** Runs `work` in one transaction: committed when it resolves, rolled back when it throws. */
+  /**
+   * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. A transaction that lost
+   * against others (a deadlock, a serialization failure) runs again: `work` touches nothing but `tx`.
+   * @throws {UnavailableError} when the connection breaks; where that happened in COMMIT, the outcome is unknown
+   * @throws {TimeoutError} when a statement, or a lock, took longer than is configured
+   */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+
+  /**
+   * Runs statements one by one on a connection of their own, without the time-outs of requests: index builds,
+   * VACUUM, changes of tables.
+   */
+  unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T>;
 
   /**
    * Calls `wake` at every NOTIFY on `channel`, and once after each reconnection, since

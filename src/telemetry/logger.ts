@@ -81,20 +81,29 @@ export interface Logger {
   error(fields: LogFields, message: string): void;
 }
 
-/** JSON lines on standard output, each with the ids of its request and trace. */
-export function createLogger(level: string): PinoLogger {
-  return pino({
-    level,
-    base: undefined,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: {
-      level: (label) => ({ level: label }),
-      log: (fields) =>
-        Object.fromEntries(Object.entries(fields).filter(([name]) => ALLOWED_FIELDS.has(name))),
+const STDOUT = 1;
+export const STDERR = 2;
+
+/**
+ * JSON lines, each with the ids of its request and trace.
+ * @param fd where they go; standard output unless that is needed for a result
+ */
+export function createLogger(level: string, fd = STDOUT): PinoLogger {
+  return pino(
+    {
+      level,
+      base: undefined,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) =>
+          Object.fromEntries(Object.entries(fields).filter(([name]) => ALLOWED_FIELDS.has(name))),
+      },
+      serializers: { err: serializeError },
+      mixin: currentIds,
     },
-    serializers: { err: serializeError },
-    mixin: currentIds,
-  });
+    pino.destination({ fd, sync: true }),
+  );
 }
 
 function currentIds(): LogFields {

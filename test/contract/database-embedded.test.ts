@@ -172,7 +172,10 @@ describe("embedded database", () => {
       // The mistake: another connection inside a transaction, which no single backend can serve.
       await database.dataSource.query("SELECT 2");
     });
-    await expect(waiting).rejects.toMatchObject({ code: "55P03", message: expect.stringContaining("busy") });
+    await expect(waiting).rejects.toMatchObject({
+      code: "TIMEOUT",
+      message: expect.stringContaining("busy"),
+    });
     await database.check();
 
     const idle = new pg.Client(database.connection);

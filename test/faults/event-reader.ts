@@ -1,9 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
+import { toEventCursor } from "../../src/modules/operations/index.js";
 import type { GraphClient } from "./graph-client.js";
 
 const RETRY_MS = 200;
+
+/** Before the first event of all. */
+const BEGINNING = toEventCursor({ transactionId: 0n, id: 0n });
 
 interface PromotionEvent {
   cursor: string;
@@ -14,8 +18,7 @@ interface PromotionEvent {
 export class EventReader {
   /** Transitions in the order in which they came. */
   readonly seen: string[] = [];
-  private cursor: string | undefined;
-  private turn: number;
+  private cursor = BEGINNING;
   private readonly stopped = new AbortController();
   private readonly loop: Promise<void>;
 
@@ -23,14 +26,16 @@ export class EventReader {
     private readonly gateways: () => readonly GraphClient[],
     private readonly model: string,
     /** Which gateway it begins with. */
-    first: number,
-    /** Where it begins: the cursor before everything that counts. */
-    after: string | undefined,
-    private readonly token?: string,
+    private turn: number,
+    private readonly credentials: Record<string, string>,
   ) {
-    this.turn = first;
-    this.cursor = after;
     this.loop = this.follow();
+  }
+
+  /** Waits for as many events, or until it is of no use to wait. */
+  async until(count: number, timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (this.seen.length < count && performance.now() < deadline) await delay(20);
   }
 
   async stop(): Promise<void> {
@@ -51,7 +56,7 @@ export class EventReader {
     const client = createClient({
       url: `${gateway.url.replace("http", "ws")}/graphql`,
       webSocketImpl: WebSocket,
-      connectionParams: this.token === undefined ? {} : { authorization: `Bearer ${this.token}` },
+      connectionParams: this.credentials,
       retryAttempts: 0,
       keepAlive: 2_000,
     });

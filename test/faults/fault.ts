@@ -1,3 +1,5 @@
+import type { Tier } from "./tier.js";
+
 /** What one fault came to. */
 export interface FaultOutcome {
   /** Operations that the platform has acknowledged. */
@@ -12,9 +14,18 @@ export interface FaultOutcome {
   note?: string;
 }
 
-/** An engine that the fault is about: the selection of CI covers each. */
+/** An engine that the fault is about: the selection of CI covers each. `checks`: the checks themselves. */
 export type Engine =
-  "worker" | "gateway" | "queue" | "cache" | "database" | "objects" | "model" | "clock" | "network";
+  | "worker"
+  | "gateway"
+  | "queue"
+  | "cache"
+  | "database"
+  | "objects"
+  | "model"
+  | "clock"
+  | "network"
+  | "checks";
 
 export interface Fault {
   /** Short and unique, as `--only` takes it. */
@@ -22,5 +33,5 @@ export interface Fault {
   engine: Engine;
   /** Part of the third that CI runs. */
   ci: boolean;
-  run(): Promise<FaultOutcome>;
+  run(tier: Tier): Promise<FaultOutcome>;
 }

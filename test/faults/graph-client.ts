@@ -46,7 +46,11 @@ export class GraphClient {
     }
   }
 
-  private async ask<T>(query: string, variables: object): Promise<Answer<T>> {
+  /**
+   * The whole answer, errors included.
+   * @throws {NotAcknowledged} when there is none
+   */
+  async ask<T>(query: string, variables: object = {}): Promise<Answer<T>> {
     const response = await this.send(`${this.url}/graphql`, {
       method: "POST",
       headers: { "content-type": "application/json", ...this.headers },

@@ -4,6 +4,8 @@ import { faults } from "./cases/index.js";
 import { faultTable, passed } from "./fault-table.js";
 import type { FaultResult } from "./fault-table.js";
 import type { Fault } from "./fault.js";
+import { startTier } from "./tier.js";
+import type { Tier } from "./tier.js";
 
 const { values } = parseArgs({
   options: {
@@ -15,12 +17,13 @@ const { values } = parseArgs({
   },
 });
 
-const chosen = choose();
 if (values.list) {
   for (const { name, engine, ci } of faults) console.log(`${name}  (${engine}${ci ? ", in CI" : ""})`);
 } else {
   const results: FaultResult[] = [];
-  for (const fault of chosen) results.push(await carryOut(fault));
+  const tier = await startTier();
+  for (const fault of choose()) results.push(await carryOut(fault, tier));
+  await tier.stop();
   console.log(`\n${faultTable(results)}`);
   const good = results.filter(passed).length;
   console.log(`${good} faults survived, ${results.length - good} not`);
@@ -38,10 +41,10 @@ function choose(): readonly Fault[] {
   return ci ? faults.filter((fault) => fault.ci) : faults;
 }
 
-async function carryOut(fault: Fault): Promise<FaultResult> {
+async function carryOut(fault: Fault, tier: Tier): Promise<FaultResult> {
   console.log(`${fault.name} ...`);
   const began = performance.now();
-  const outcome = await fault.run().catch((error: Error) => error);
+  const outcome = await fault.run(tier).catch((error: Error) => error);
   const seconds = (performance.now() - began) / 1000;
   const result = { fault, outcome, seconds };
   if (outcome instanceof Error) console.log(outcome.stack);

@@ -25,7 +25,8 @@ interface Acknowledgement {
 export class Workload {
   private readonly acknowledged = new Map<string, Set<string>>();
   private readonly acknowledgements: Acknowledgement[] = [];
-  private readonly failures: Record<string, number> = {};
+  /** Attempts that were not acknowledged, by reason. */
+  readonly failures: Record<string, number> = {};
   private readonly refusals: string[] = [];
   private readonly loops: Promise<void>[] = [];
   private readonly stopped = new AbortController();
@@ -34,8 +35,13 @@ export class Workload {
   constructor(
     private readonly writers: readonly Writer[],
     /** Asked at each attempt: gateways come and go. */
-    private readonly gateways: () => readonly GraphClient[],
+    private gateways: () => readonly GraphClient[],
   ) {}
+
+  /** Sends what follows to these gateways only. */
+  sendTo(gateways: () => readonly GraphClient[]): void {
+    this.gateways = gateways;
+  }
 
   async prepare(): Promise<void> {
     for (const writer of this.writers) await writer.prepare(this.gateways()[0]!);

@@ -1,54 +1,106 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
-import { createInterface } from "node:readline";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { freePort } from "./free-port.js";
+import { runProgram } from "./run-program.js";
+import { startServerProcess } from "./server-process.js";
 import { temporaryFolder } from "./temporary-folder.js";
+import type { TestCertificates } from "./test-certificates.js";
 
 export interface RedisServer {
   port: number;
+  /** With the password, where it has one. */
+  url: string;
+  folder: string;
+  /** One command on a connection of its own. @returns its answer as `redis-cli` prints it */
+  ask(...command: string[]): Promise<string>;
   stop(): Promise<void>;
+  /** Ends it as a power loss does; its folder stays. */
+  kill(): Promise<void>;
+  /** After `kill`: the same server on the same port, with what its append-only file has, or empty. */
+  restart(): Promise<void>;
+  /** Accepts connections and answers nothing until it is resumed. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface RedisServerOptions {
+  /** `noeviction` by default, as queues need it. */
+  policy?: string;
+  /** Bytes, or such as 2mb. */
+  maxmemory?: string;
+  password?: string;
+  /** Speaks nothing but TLS, to clients with a certificate of the authority. */
+  tls?: TestCertificates;
+  /** Appends each write to disk before it answers; otherwise all is in memory. */
+  appendOnly?: boolean;
+  port?: number;
+  /** More of its settings, e.g. `--cluster-enabled yes`. */
+  settings?: readonly string[];
 }
 
 /** Whether this machine has a Redis to start. */
 export const redisIsInstalled = spawnSync("redis-server", ["--version"]).status === 0;
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
-/** A Redis of our own with the policy that queues need, in memory only. */
-export async function startRedis(): Promise<RedisServer> {
+/** A Redis of our own. */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await temporaryFolder();
-  const port = await freePort();
-  const options = [
-    "--port",
-    `${port}`,
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--maxmemory-policy",
-    "noeviction",
+  const port = options.port ?? (await freePort());
+  const { password, tls } = options;
+  const client = [
+    "-p",
+    String(port),
+    ...(password === undefined ? [] : ["--no-auth-warning", "-a", password]),
   ];
-  const server = spawn("redis-server", [...options, "--dir", folder.path], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const exited = once(server, "exit");
-  for await (const line of createInterface(server.stdout)) {
-    if (line.includes("Ready to accept connections")) break;
-  }
-  server.stdout.resume();
+  if (tls) client.push("--tls", ...tlsArguments(tls, CLIENT_TLS));
+  const ask = (...command: string[]) => runProgram("redis-cli", ["-e", ...client, ...command]);
+  const launch = () =>
+    startServerProcess("redis-server", toArguments(folder.path, port, options), {
+      folder: folder.path,
+      answers: () => ask("PING"),
+    });
+  let server = await launch();
+  const credentials = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
   return {
     port,
+    url: `${tls ? "rediss" : "redis"}://${credentials}127.0.0.1:${port}`,
+    folder: folder.path,
+    ask,
     stop: async () => {
-      server.kill();
-      await exited;
+      // One that is paused heeds nothing else.
+      await server.end("SIGKILL");
       await folder.remove();
     },
+    kill: () => server.end("SIGKILL"),
+    restart: async () => {
+      server = await launch();
+    },
+    pause: () => server.signal("SIGSTOP"),
+    resume: () => server.signal("SIGCONT"),
   };
+}
+
+function toArguments(folder: string, port: number, options: RedisServerOptions): string[] {
+  const { policy = "noeviction", maxmemory, password, tls, appendOnly = false, settings = [] } = options;
+  const ports = tls
+    ? ["--port", "0", "--tls-port", String(port), ...tlsArguments(tls, SERVER_TLS)]
+    : ["--port", String(port)];
+  return [
+    ...ports,
+    ...["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--maxmemory-policy", policy],
+    ...(maxmemory === undefined ? [] : ["--maxmemory", maxmemory]),
+    ...(password === undefined ? [] : ["--requirepass", password, "--masterauth", password]),
+    ...(appendOnly ? ["--appendonly", "yes", "--appendfsync", "always"] : []),
+    ...settings,
+  ];
+}
+
+/** Of the server, and of `redis-cli`, which names them otherwise. */
+const SERVER_TLS = { ca: "--tls-ca-cert-file", cert: "--tls-cert-file", key: "--tls-key-file" };
+const CLIENT_TLS = { ca: "--cacert", cert: "--cert", key: "--key" };
+
+function tlsArguments({ folder }: TestCertificates, names: typeof SERVER_TLS): string[] {
+  return [
+    ...[names.ca, join(folder, "ca.crt"), names.cert, join(folder, "server.crt")],
+    ...[names.key, join(folder, "server.key")],
+  ];
 }

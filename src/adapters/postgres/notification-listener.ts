@@ -1,8 +1,12 @@
+import type { Duplex } from "node:stream";
 import pg from "pg";
+import { assertAnswers } from "../assert-answers.js";
 
 /** Waits between attempts to connect again, in milliseconds. */
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
+/** Nothing is sent on a quiet connection: whether a machine still stands behind it is asked this often. */
+const HEARTBEAT_MS = 5_000;
 
 type Wake = (payload: string) => void;
 
@@ -64,11 +68,20 @@ export class NotificationListener {
       for (const wake of this.wakes.get(channel) ?? []) wake(payload ?? "");
     });
     await client.connect();
+    const heartbeat = setInterval(() => void this.assertAlive(client), HEARTBEAT_MS).unref();
     client.once("end", () => {
+      clearInterval(heartbeat);
       this.connected = undefined;
       this.reconnectAfter(FIRST_RETRY_MS);
     });
     return client;
+  }
+
+  private async assertAlive(client: pg.Client): Promise<void> {
+    await assertAnswers("the database", client.query("SELECT 1")).catch(() => {
+      // Not among the driver's types: the socket below its protocol. Its end makes another connection.
+      (client as unknown as { connection: { stream: Duplex } }).connection.stream.destroy();
+    });
   }
 
   private reconnectAfter(delayMs: number): void {

@@ -1,10 +1,11 @@
 import type pg from "pg";
-import { DataSource } from "typeorm";
-import type { DataSourceOptions } from "typeorm";
+import type { DataSource, DataSourceOptions } from "typeorm";
 import type { Database, Transaction } from "../../ports/database.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
+import { GuardedDataSource } from "./guarded-data-source.js";
 import { NotificationListener } from "./notification-listener.js";
+import { TransactionConflictError, translateLostSession } from "./translate-failure.js";
 import { TypeormLog } from "./typeorm-log.js";
 import { TracedQueries } from "./traced-queries.js";
 
@@ -18,9 +19,16 @@ export interface Schema {
 export interface TypeormDatabaseOptions extends Schema {
   /** How `pg` reaches the server. */
   connection: pg.ClientConfig;
+  /** How the connections of the pool differ, e.g. in their time-outs. */
+  pooled?: pg.ClientConfig;
   poolSize: number;
+  /** A server that leaves a statement without an answer for longer is given up; never without it. */
+  silenceMs?: number;
   log?: AdapterLog;
 }
+
+/** How often a transaction that lost against others runs again. */
+const MOST_REPETITIONS = 3;
 
 /** What both tiers share: TypeORM over `pg`. */
 export abstract class TypeormDatabase implements Database {
@@ -35,8 +43,29 @@ export abstract class TypeormDatabase implements Database {
     this.listener = new NotificationListener(options.connection, brokenConnection(options.log));
   }
 
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.dataSource.transaction(work);
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    for (let repetition = 0; ; repetition++) {
+      try {
+        return await this.dataSource.transaction(work);
+      } catch (error) {
+        const conflict = error instanceof TransactionConflictError;
+        if (!conflict || repetition === MOST_REPETITIONS) throw translateLostSession(error);
+      }
+    }
+  }
+
+  async unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
+    (runner.data as { unhurried?: boolean }).unhurried = true;
+    try {
+      await runner.query("SET statement_timeout = 0; SET lock_timeout = 0");
+      return await work(runner.manager);
+    } catch (error) {
+      throw translateLostSession(error);
+    } finally {
+      await runner.query("RESET ALL").catch(() => undefined);
+      await runner.release();
+    }
   }
 
   listen(channel: string, wake: (payload: string) => void): Promise<() => Promise<void>> {
@@ -57,7 +86,7 @@ export abstract class TypeormDatabase implements Database {
 
 /** Connects; migrations are left to the caller. */
 export async function connectDataSource(options: TypeormDatabaseOptions): Promise<DataSource> {
-  const dataSource = new DataSource({
+  const settings: DataSourceOptions = {
     type: "postgres",
     entities: options.entities,
     migrations: options.migrations,
@@ -69,9 +98,9 @@ export async function connectDataSource(options: TypeormDatabaseOptions): Promis
     uuidExtension: "pgcrypto",
     poolErrorHandler: brokenConnection(options.log),
     logger: new TypeormLog(options.log),
-    extra: options.connection,
-  });
-  return dataSource.initialize();
+    extra: { ...options.connection, ...options.pooled },
+  };
+  return new GuardedDataSource(settings, options.silenceMs).initialize();
 }
 
 /** Connections that break while nobody uses them are made anew; their errors would end the process. */

@@ -3,7 +3,9 @@ import { cancel } from "./cancel.command.js";
 import { collections } from "./collections.command.js";
 import { deleteDocuments } from "./delete-documents.command.js";
 import { demo } from "./demo.command.js";
+import { exportPlatform } from "./export.command.js";
 import { forecast } from "./forecast.command.js";
+import { importPlatform } from "./import.command.js";
 import { importCurve } from "./import-curve.command.js";
 import { importEmbedder } from "./import-embedder.command.js";
 import { ingest } from "./ingest.command.js";
@@ -39,5 +41,7 @@ export const commands: CliCommand[] = [
   runs,
   cancel,
   jobs,
+  exportPlatform,
+  importPlatform,
   demo,
 ];

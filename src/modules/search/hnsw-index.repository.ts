@@ -1,4 +1,4 @@
-import type { DataSource } from "typeorm";
+import type { Database } from "../../ports/database.js";
 import { distanceTo, hnswName, operatorClass, passageTable } from "./passage-table.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 
@@ -24,7 +24,7 @@ export class HnswIndexRepository {
   private readonly name: string;
 
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly database: Database,
     private readonly index: Pick<SearchIndexRow, "id" | "dimensions" | "vectorType">,
   ) {
     this.table = passageTable(index.id);
@@ -33,7 +33,7 @@ export class HnswIndexRepository {
 
   /** Passages, as far as `limit`. */
   async countPassages(limit?: number): Promise<number> {
-    const [row] = await this.dataSource.query<{ count: number }[]>(
+    const [row] = await this.database.dataSource.query<{ count: number }[]>(
       `SELECT count(*)::int AS count FROM (SELECT FROM ${this.table} LIMIT $1) p`,
       [limit ?? null],
     );
@@ -41,7 +41,7 @@ export class HnswIndexRepository {
   }
 
   async isBeingBuilt(): Promise<boolean> {
-    const rows = await this.dataSource.query<unknown[]>(
+    const rows = await this.database.dataSource.query<unknown[]>(
       "SELECT FROM pg_stat_progress_create_index WHERE relid = $1::regclass",
       [this.table],
     );
@@ -50,7 +50,7 @@ export class HnswIndexRepository {
 
   /** Whether it is there, whole, and built like this. */
   async stands({ m, efConstruction }: HnswOptions): Promise<boolean> {
-    const rows = await this.dataSource.query<unknown[]>(
+    const rows = await this.database.dataSource.query<unknown[]>(
       `SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
        WHERE i.indrelid = $1::regclass AND c.relname = $2 AND i.indisvalid AND c.reloptions @> $3::text[]`,
       [this.table, this.name, [`m=${m}`, `ef_construction=${efConstruction}`]],
@@ -59,40 +59,39 @@ export class HnswIndexRepository {
   }
 
   async drop(): Promise<void> {
-    await this.dataSource.query(`DROP INDEX CONCURRENTLY IF EXISTS vectors.${this.name}`);
+    await this.database.unhurried((session) =>
+      session.query(`DROP INDEX CONCURRENTLY IF EXISTS vectors.${this.name}`),
+    );
   }
 
   /** Holds up neither searches nor writes. */
   async create({ m, efConstruction }: HnswOptions, signal: AbortSignal): Promise<void> {
     const passages = await this.countPassages();
-    const runner = this.dataSource.createQueryRunner();
-    let cancel: (() => void) | undefined;
-    try {
-      const [backend] = (await runner.query("SELECT pg_backend_pid() AS pid")) as { pid: number }[];
-      cancel = () => {
-        this.dataSource.query("SELECT pg_cancel_backend($1)", [backend!.pid]).catch(() => undefined);
+    await this.database.unhurried(async (session) => {
+      const [backend] = await session.query<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
+      const cancel = () => {
+        this.database.dataSource.query("SELECT pg_cancel_backend($1)", [backend!.pid]).catch(() => undefined);
       };
-      await runner.query("SET statement_timeout = 0");
-      await runner.query(`SET maintenance_work_mem = '${this.memoryMb(passages, m)}MB'`);
+      await session.query(`SET maintenance_work_mem = '${this.memoryMb(passages, m)}MB'`);
       signal.throwIfAborted();
       signal.addEventListener("abort", cancel, { once: true });
-      await runner.query(
-        `CREATE INDEX CONCURRENTLY ${this.name} ON ${this.table}
-         USING hnsw (embedding ${operatorClass(this.index)}) WITH (m = ${m}, ef_construction = ${efConstruction})`,
-      );
-      await runner.query(`ANALYZE ${this.table}`);
-    } finally {
-      if (cancel) signal.removeEventListener("abort", cancel);
-      await runner.query("RESET ALL").catch(() => undefined);
-      await runner.release();
-    }
+      try {
+        await session.query(
+          `CREATE INDEX CONCURRENTLY ${this.name} ON ${this.table}
+           USING hnsw (embedding ${operatorClass(this.index)}) WITH (m = ${m}, ef_construction = ${efConstruction})`,
+        );
+        await session.query(`ANALYZE ${this.table}`);
+      } finally {
+        signal.removeEventListener("abort", cancel);
+      }
+    });
   }
 
   /** Some stored vectors, with what exact search says of them. */
   async nearest(count: number, signal: AbortSignal): Promise<Probe[]> {
     const passages = await this.countPassages();
     const share = Math.min(100, (100 * 40 * count) / Math.max(1, passages));
-    const rows = await this.dataSource.query<{ vector: string }[]>(
+    const rows = await this.database.dataSource.query<{ vector: string }[]>(
       `SELECT embedding::text AS vector FROM
          (SELECT embedding FROM ${this.table} TABLESAMPLE SYSTEM (${share.toFixed(4)})) p
        ORDER BY random() LIMIT ${count}`,
@@ -123,7 +122,7 @@ export class HnswIndexRepository {
   }
 
   private search(vector: string, settings: string): Promise<number[]> {
-    return this.dataSource.transaction(async (tx) => {
+    return this.database.transaction(async (tx) => {
       await tx.query(settings);
       await tx.query("SET LOCAL statement_timeout = 0");
       const nearest = distanceTo("$1", this.index);

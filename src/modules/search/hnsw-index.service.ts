@@ -41,7 +41,7 @@ export class HnswIndexService {
    * @throws {UnrecoverableJobError} when the index finds too little
    */
   async buildAndProbe(index: SearchIndexRow, signal: AbortSignal): Promise<Probed> {
-    const hnsw = new HnswIndexRepository(this.database.dataSource, index);
+    const hnsw = new HnswIndexRepository(this.database, index);
     if (!(await this.isWorthwhile(index))) return exact;
     let best: Probed = { recall: 0, efSearch: null };
     // After a kill, a graph that stands is not built again.
@@ -65,7 +65,7 @@ export class HnswIndexService {
   /** Whether reading every row takes longer than an HNSW index would. */
   async isWorthwhile(index: SearchIndexRow): Promise<boolean> {
     if (this.database.vectorSearch === "exact" || index.dimensions > MOST_DIMENSIONS) return false;
-    const hnsw = new HnswIndexRepository(this.database.dataSource, index);
+    const hnsw = new HnswIndexRepository(this.database, index);
     return (await hnsw.countPassages(FEWEST_PASSAGES)) === FEWEST_PASSAGES;
   }
 

@@ -121,4 +121,5 @@ export { trainEmbedderJob } from "./embedder-training.jobs.js";
 export { EmbedderTrainingService } from "./embedder-training.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";
 export { IngestService } from "./ingest.service.js";
+export { rebuildLexicalIndex } from "./lexical-rebuild.js";
 export { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";

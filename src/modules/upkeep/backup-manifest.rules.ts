@@ -16,7 +16,6 @@ export interface BackupManifest {
   serverVersion: string;
   /** Names of the migrations that the dump contains. */
   migrations: string[];
-  /** The dump, an object of the store. */
   dump: StoredFile;
   /** Rows by table, `schema.table`. */
   rows: Record<string, number>;
@@ -24,24 +23,40 @@ export interface BackupManifest {
   artifacts: StoredFile[];
 }
 
-export const MANIFESTS = "backups/";
+type BackupIdentity = Pick<BackupManifest, "id" | "takenAt">;
 
-/** Names sort by time. */
-export function manifestName({ id, takenAt }: Pick<BackupManifest, "id" | "takenAt">): string {
-  return `${MANIFESTS}${takenAt.slice(0, 19).replaceAll(":", "-").toLowerCase()}z-${id}.json`;
+/** Folder of all backups in the archive; the folders of single ones sort by time. */
+export const BACKUPS = "backups/";
+
+export function dumpName(backup: BackupIdentity): string {
+  return `${folderOf(backup)}/database.dump`;
 }
 
-export function writeManifest(manifest: BackupManifest): Buffer {
-  return Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`);
+/** Written last: a backup without it is unfinished. */
+export function manifestName(backup: BackupIdentity): string {
+  return `${folderOf(backup)}/manifest.json`;
+}
+
+/** Whether a name of the archive is that of a manifest. */
+export function isManifest(name: string): boolean {
+  return name.startsWith(BACKUPS) && name.endsWith("/manifest.json");
+}
+
+function folderOf({ id, takenAt }: BackupIdentity): string {
+  return `${BACKUPS}${takenAt.slice(0, 19).replaceAll(":", "-")}Z-${id}`;
+}
+
+export function writeManifest(manifest: BackupManifest): string {
+  return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
 const DIGEST = /^[0-9a-f]{64}$/;
 
 /** @throws {InvalidInputError} when it is no manifest of a backup */
-export function readManifest(content: Uint8Array, source: string): BackupManifest {
+export function readManifest(content: string, source: string): BackupManifest {
   let read: Partial<BackupManifest> | null;
   try {
-    read = JSON.parse(Buffer.from(content).toString("utf8")) as Partial<BackupManifest>;
+    read = JSON.parse(content) as Partial<BackupManifest>;
   } catch {
     read = null;
   }

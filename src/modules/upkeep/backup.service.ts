@@ -1,17 +1,23 @@
-import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
 import type { DatabaseDumper, ReadQuery } from "../../ports/database-dumper.js";
-import type { NamedObjects } from "../../ports/named-objects.js";
-import type { ObjectStore } from "../../ports/object-store.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import { reportBackup } from "../../telemetry/events.js";
 import type { JobRun } from "../operations/index.js";
 import type { BackupRow } from "./backup.entity.js";
-import { MANIFESTS, manifestName, readManifest, writeManifest } from "./backup-manifest.rules.js";
-import type { BackupManifest, StoredFile } from "./backup-manifest.rules.js";
+import { namesOf, readText } from "./archive-text.js";
+import {
+  BACKUPS,
+  dumpName,
+  isManifest,
+  manifestName,
+  readManifest,
+  writeManifest,
+} from "./backup-manifest.rules.js";
+import type { BackupManifest } from "./backup-manifest.rules.js";
 import { BackupRepository } from "./backup.repository.js";
 import type { MirrorService } from "./mirror.service.js";
 import { countRows } from "./row-counts.js";
@@ -19,27 +25,26 @@ import { countRows } from "./row-counts.js";
 export interface BackupServiceOptions {
   database: Database;
   dumper: DatabaseDumper;
-  store: ObjectStore;
-  named: NamedObjects;
+  archive: Archive;
   mirror: MirrorService;
-  /** Where a dump lies until it is in the store. */
+  /** Where a dump lies until it is in the archive. */
   folder: string;
 }
 
-/** Dumps the database into the object store, with a manifest beside it that needs no database to be found. */
+/** Dumps the database into the archive, with a manifest beside it that needs no database to be found. */
 export class BackupService {
   constructor(private readonly options: BackupServiceOptions) {}
 
   /** The job: a dump, verified, stored and, where there is a mirror, mirrored with every artifact that it refers to. */
   async run(run: JobRun): Promise<Record<string, unknown>> {
-    const { named, mirror } = this.options;
+    const { archive, mirror } = this.options;
     const began = performance.now();
-    const { manifest, heldMs } = await this.dumpIntoStore(run);
+    const { manifest, heldMs } = await this.dumpIntoArchive(run);
     await run.report(0.7);
-    await mirror.copyObjects([manifest.dump, ...manifest.artifacts], run.signal);
-    await mirror.copyNamed(manifestName(manifest), writeManifest(manifest));
-    // Last: what has a manifest is complete.
-    await named.write(manifestName(manifest), writeManifest(manifest));
+    await mirror.copyObjects(manifest.artifacts, run.signal);
+    // Last, and here after there: what has a manifest is complete.
+    await mirror.keepText(manifestName(manifest), writeManifest(manifest));
+    await archive.storeText(manifestName(manifest), writeManifest(manifest));
     await this.note(manifest, run.id);
     const seconds = (performance.now() - began) / 1000;
     reportBackup({ backup: manifest.id, bytes: manifest.dump.bytes, seconds });
@@ -58,12 +63,12 @@ export class BackupService {
 
   /** Makes rows of manifests that have none: of backups that a restored database does not know. */
   async noteFound(): Promise<void> {
-    const { named, database } = this.options;
+    const { archive, database } = this.options;
     const backups = new BackupRepository(database.dataSource.manager);
     const known = new Set((await backups.all()).map(manifestNameOf));
-    for (const name of await named.list(MANIFESTS)) {
-      const content = known.has(name) ? undefined : await named.read(name);
-      if (content) await backups.insert(readManifest(content, name), null);
+    for (const name of (await namesOf(archive, BACKUPS)).filter(isManifest)) {
+      const content = known.has(name) ? undefined : await readText(archive, name);
+      if (content !== undefined) await backups.insert(readManifest(content, name), null);
     }
   }
 
@@ -80,22 +85,18 @@ export class BackupService {
     return (await new BackupRepository(this.options.database.dataSource.manager).newest())?.takenAt;
   }
 
-  private async dumpIntoStore(run: JobRun): Promise<{ manifest: BackupManifest; heldMs: number }> {
-    const { dumper, store, folder } = this.options;
+  private async dumpIntoArchive(run: JobRun): Promise<{ manifest: BackupManifest; heldMs: number }> {
+    const { dumper, archive, mirror, folder } = this.options;
     await mkdir(folder, { recursive: true });
     const file = join(folder, `${run.id}-${run.fence}.dump`);
-    const takenAt = new Date().toISOString();
+    const backup = { id: randomUUID(), takenAt: new Date().toISOString() };
     try {
       const { kind, serverVersion, heldMs, seen } = await dumper.dump(file, look);
       run.signal.throwIfAborted();
       await run.report(0.4);
-      const dump = await describe(file);
-      await store.put(dump, createReadStream(file));
-      const manifest: BackupManifest = {
-        ...{ format: 1, id: randomUUID(), takenAt, kind, serverVersion, dump },
-        ...seen,
-      };
-      return { manifest, heldMs };
+      const dump = await archive.storeFile(dumpName(backup), file);
+      await mirror.keepFile(dumpName(backup), file, dump);
+      return { manifest: { format: 1, ...backup, kind, serverVersion, dump, ...seen }, heldMs };
     } finally {
       await rm(file, { force: true });
     }
@@ -123,10 +124,4 @@ async function look(query: ReadQuery): Promise<Pick<BackupManifest, "migrations"
     rows: await countRows(query),
     artifacts: artifacts.map(({ sha256, bytes }) => ({ sha256, bytes: Number(bytes) })),
   };
-}
-
-async function describe(file: string): Promise<StoredFile> {
-  const digest = createHash("sha256");
-  for await (const chunk of createReadStream(file)) digest.update(chunk as Buffer);
-  return { sha256: digest.digest("hex"), bytes: (await stat(file)).size };
 }

@@ -1,9 +1,10 @@
+import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
-import type { NamedObjects } from "../../ports/named-objects.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import type { ModelsModule } from "../models/index.js";
 import type { SearchModule } from "../search/index.js";
 import type { BackupRow } from "./backup.entity.js";
+import { readText } from "./archive-text.js";
 import { manifestName, readManifest } from "./backup-manifest.rules.js";
 import { BackupRepository } from "./backup.repository.js";
 import type { BackupService } from "./backup.service.js";
@@ -13,7 +14,7 @@ import { CleanupRepository } from "./cleanup.repository.js";
 export interface CleanupPlannerOptions {
   database: Database;
   store: ObjectStore;
-  named: NamedObjects;
+  archive: Archive;
   models: ModelsModule;
   search: SearchModule;
   backups: BackupService;
@@ -61,13 +62,12 @@ export class CleanupPlanner {
     return { old: all.filter(isOld), kept: all.filter((backup, i) => !isOld(backup, i)) };
   }
 
-  /** Dumps, and what their rows refer to: a backup that is kept can be restored whole. */
+  /** What the rows of dumps refer to: a backup that is kept can be restored whole. */
   private async neededBy(kept: readonly BackupRow[]): Promise<Set<string>> {
     const needed = new Set<string>();
-    for (const { id, takenAt, sha256 } of kept) {
-      needed.add(sha256);
+    for (const { id, takenAt } of kept) {
       const name = manifestName({ id, takenAt: takenAt.toISOString() });
-      const content = await this.options.named.read(name);
+      const content = await readText(this.options.archive, name);
       for (const artifact of content ? readManifest(content, name).artifacts : [])
         needed.add(artifact.sha256);
     }

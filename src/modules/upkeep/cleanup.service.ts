@@ -1,12 +1,13 @@
+import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
-import type { NamedObjects } from "../../ports/named-objects.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import { failpoint } from "../../shared/failpoint.js";
 import { reportCleanup } from "../../telemetry/events.js";
 import type { ModelsModule } from "../models/index.js";
 import type { JobRun } from "../operations/index.js";
 import type { SearchModule } from "../search/index.js";
-import { manifestName } from "./backup-manifest.rules.js";
+import { readText } from "./archive-text.js";
+import { dumpName, manifestName } from "./backup-manifest.rules.js";
 import { BackupRepository } from "./backup.repository.js";
 import type { CleanupPlanner } from "./cleanup-planner.js";
 import { LISTS, countsOf, joinReceipts } from "./cleanup-receipt.rules.js";
@@ -19,7 +20,7 @@ import { backupJob } from "./upkeep.jobs.js";
 export interface CleanupServiceOptions {
   database: Database;
   store: ObjectStore;
-  named: NamedObjects;
+  archive: Archive;
   mirror: MirrorService;
   models: ModelsModule;
   search: SearchModule;
@@ -55,8 +56,8 @@ export class CleanupService {
 
   /** Everything that a cleanup removed or would have removed; undefined where none is kept. */
   async receipt(jobId: string): Promise<CleanupReceipt | undefined> {
-    const content = await this.options.named.read(receiptName(jobId));
-    return content && (JSON.parse(content.toString("utf8")) as CleanupReceipt);
+    const content = await readText(this.options.archive, receiptName(jobId));
+    return content === undefined ? undefined : (JSON.parse(content) as CleanupReceipt);
   }
 
   private async apply(plan: CleanupReceipt, before: Date, run: JobRun): Promise<CleanupReceipt> {
@@ -86,13 +87,14 @@ export class CleanupService {
   }
 
   private async removeBackups({ backups }: CleanupReceipt, run: JobRun): Promise<CleanupReceipt["backups"]> {
-    const { database, named, mirror } = this.options;
+    const { database, archive, mirror } = this.options;
     for (const backup of backups) {
       run.signal.throwIfAborted();
-      const name = manifestName(backup);
-      // The manifest before the row: one without a row would come back as a backup. Its dump is an object like others.
-      await mirror.removeNamed(name);
-      await named.remove(name);
+      // Manifests first, and the row last: whatever is left half done is found again, and is no backup.
+      for (const name of [manifestName(backup), dumpName(backup)]) {
+        await mirror.removeFile(name);
+        await archive.remove(name);
+      }
       await new BackupRepository(database.dataSource.manager).remove(backup.id);
     }
     return backups;
@@ -130,17 +132,18 @@ export class CleanupService {
   }
 
   private async removeJobs({ jobs }: CleanupReceipt): Promise<void> {
-    const { database, named } = this.options;
+    const { database, archive } = this.options;
     const cleanups = new CleanupRepository(database.dataSource.manager);
     for (let from = 0; from < jobs.length; from += JOBS_AT_ONCE) {
       const part = jobs.slice(from, from + JOBS_AT_ONCE);
       await cleanups.removeJobs(part.map(({ id }) => id));
-      for (const { id } of part.filter(({ kind }) => kind === "cleanup")) await named.remove(receiptName(id));
+      for (const { id } of part.filter(({ kind }) => kind === "cleanup"))
+        await archive.remove(receiptName(id));
     }
   }
 
   private async keepReceipt(jobId: string, receipt: CleanupReceipt): Promise<void> {
-    await this.options.named.write(receiptName(jobId), Buffer.from(JSON.stringify(receipt)));
+    await this.options.archive.storeText(receiptName(jobId), JSON.stringify(receipt));
   }
 }
 

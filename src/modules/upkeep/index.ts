@@ -1,6 +1,6 @@
+import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
 import type { DatabaseDumper } from "../../ports/database-dumper.js";
-import type { NamedObjects } from "../../ports/named-objects.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import type { NodeSource } from "../graph/index.js";
 import type { ModelsModule } from "../models/index.js";
@@ -34,9 +34,9 @@ export interface UpkeepModuleOptions {
   database: Database;
   dumper: DatabaseDumper;
   store: ObjectStore;
-  named: NamedObjects;
+  archive: Archive;
   /** Absent: nothing is mirrored. */
-  mirror: MirrorStores | undefined;
+  mirror?: MirrorStores;
   operations: OperationsModule;
   models: ModelsModule;
   search: SearchModule;
@@ -47,12 +47,12 @@ export interface UpkeepModuleOptions {
 }
 
 export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
-  const { database, dumper, store, named, operations, models, search, folder, backupDays } = options;
+  const { database, dumper, store, archive, operations, models, search, folder, backupDays } = options;
   const upkeepJobs = new UpkeepJobs(database, operations.jobs);
-  const mirror = new MirrorService(database, store, named, options.mirror);
-  const backups = new BackupService({ database, dumper, store, named, mirror, folder });
-  const planner = new CleanupPlanner({ database, store, named, models, search, backups, backupDays });
-  const cleanup = new CleanupService({ database, store, named, mirror, models, search, planner });
+  const mirror = new MirrorService({ database, store, archive, mirror: options.mirror, folder });
+  const backups = new BackupService({ database, dumper, archive, mirror, folder });
+  const planner = new CleanupPlanner({ database, store, archive, models, search, backups, backupDays });
+  const cleanup = new CleanupService({ database, store, archive, mirror, models, search, planner });
   for (const job of [backupJob, mirrorArtifactsJob, cleanupJob, vacuumDatabaseJob]) {
     operations.jobs.register<never>(job as never, upkeepJobs.hooks());
   }

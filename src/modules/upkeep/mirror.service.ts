@@ -1,17 +1,30 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
-import type { NamedObjects } from "../../ports/named-objects.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import type { JobRun } from "../operations/index.js";
+import { BACKUPS, isManifest } from "./backup-manifest.rules.js";
 import type { StoredFile } from "./backup-manifest.rules.js";
 import { UpkeepJobRepository } from "./upkeep-job.repository.js";
 import { mirrorArtifactsJob } from "./upkeep.jobs.js";
 
-/** A second place for everything in the object store. */
+/** Objects by content and files by name, in one place. */
 export interface MirrorStores {
   store: ObjectStore;
-  named: NamedObjects;
+  archive: Archive;
+}
+
+export interface MirrorServiceOptions extends MirrorStores {
+  database: Database;
+  /** Absent: nothing is mirrored. */
+  mirror: MirrorStores | undefined;
+  /** Where a file of the archive lies on its way. */
+  folder: string;
 }
 
 /** Entries of a list that a job's result shows; it says how many there are. */
@@ -19,12 +32,15 @@ const SHOWN = 1_000;
 
 /** Keeps the mirror in step with the object store: what is missing there is copied, nothing is removed. */
 export class MirrorService {
-  constructor(
-    private readonly database: Database,
-    private readonly store: ObjectStore,
-    private readonly named: NamedObjects,
-    private readonly mirror: MirrorStores | undefined,
-  ) {}
+  private readonly store: ObjectStore;
+  private readonly archive: Archive;
+  private readonly mirror: MirrorStores | undefined;
+
+  constructor(private readonly options: MirrorServiceOptions) {
+    this.store = options.store;
+    this.archive = options.archive;
+    this.mirror = options.mirror;
+  }
 
   get configured(): boolean {
     return this.mirror !== undefined;
@@ -37,7 +53,9 @@ export class MirrorService {
 
   /** When the last complete mirroring began: all that was stored before is in the mirror. */
   lastSuccess(): Promise<Date | undefined> {
-    return new UpkeepJobRepository(this.database.dataSource.manager).lastSuccess(mirrorArtifactsJob.name);
+    return new UpkeepJobRepository(this.options.database.dataSource.manager).lastSuccess(
+      mirrorArtifactsJob.name,
+    );
   }
 
   /**
@@ -45,7 +63,7 @@ export class MirrorService {
    * @throws when an object is damaged on either side, after all others have been copied
    */
   async run({ verify }: { verify: boolean }, run: JobRun): Promise<Record<string, unknown>> {
-    const { store, named } = this.required();
+    const { store, archive } = this.required();
     const began = performance.now();
     const there = new Map<string, number>();
     for await (const { sha256, bytes } of store.list()) there.set(sha256, bytes);
@@ -59,10 +77,7 @@ export class MirrorService {
       else if (fault === undefined) present++;
       else damaged.push({ sha256, reason: fault });
     }
-    for (const name of await this.named.list("")) {
-      const content = await this.named.read(name);
-      if (content) await this.copyNamedTo(named, name, content);
-    }
+    const files = await this.copyArchive(archive, run.signal);
     if (damaged.length > 0) {
       const shown = damaged.slice(0, 10).map(({ sha256, reason }) => `${sha256} (${reason})`);
       throw new Error(`${damaged.length} objects could not be mirrored: ${shown.join("; ")}`);
@@ -73,6 +88,7 @@ export class MirrorService {
       copiedCount: copied.length,
       copiedBytes: bytes,
       present,
+      archived: files,
       verified: verify,
       seconds,
       copied: copied.slice(0, SHOWN),
@@ -89,8 +105,15 @@ export class MirrorService {
     }
   }
 
-  async copyNamed(name: string, content: Uint8Array): Promise<void> {
-    if (this.mirror) await this.copyNamedTo(this.mirror.named, name, content);
+  /** Keeps a local file in the mirror's archive, too. @throws unless what arrives is the same */
+  async keepFile(name: string, path: string, expected: StoredFile): Promise<void> {
+    const kept = await this.mirror?.archive.storeFile(name, path);
+    if (kept && kept.sha256 !== expected.sha256)
+      throw new Error(`${name} was damaged on its way to the mirror`);
+  }
+
+  async keepText(name: string, content: string): Promise<void> {
+    await this.mirror?.archive.storeText(name, content);
   }
 
   /** Removes what the object store has given up, too. */
@@ -98,8 +121,8 @@ export class MirrorService {
     await this.mirror?.store.remove(sha256);
   }
 
-  async removeNamed(name: string): Promise<void> {
-    await this.mirror?.named.remove(name);
+  async removeFile(name: string): Promise<void> {
+    await this.mirror?.archive.remove(name);
   }
 
   /** @returns what is wrong with the object, or what was done for it */
@@ -125,9 +148,29 @@ export class MirrorService {
     }
   }
 
-  private async copyNamedTo(target: NamedObjects, name: string, content: Uint8Array): Promise<void> {
-    const known = await target.read(name);
-    if (!known?.equals(content)) await target.write(name, content);
+  /** Files of the archive never change: one of the same size is the same. @returns how many were copied */
+  private async copyArchive(target: Archive, signal: AbortSignal): Promise<number> {
+    const there = new Map<string, number>();
+    for await (const { name, bytes } of target.list(BACKUPS)) there.set(name, bytes);
+    const missing: string[] = [];
+    for await (const { name, bytes } of this.archive.list(BACKUPS)) {
+      if (there.get(name) !== bytes) missing.push(name);
+    }
+    // Manifests last: what has one is complete.
+    missing.sort((a, b) => Number(isManifest(a)) - Number(isManifest(b)));
+    const { folder } = this.options;
+    await mkdir(folder, { recursive: true });
+    for (const name of missing) {
+      signal.throwIfAborted();
+      const file = join(folder, `${randomUUID()}.copy`);
+      try {
+        await pipeline(await this.archive.read(name), createWriteStream(file), { signal });
+        await target.storeFile(name, file);
+      } finally {
+        await rm(file, { force: true });
+      }
+    }
+    return missing.length;
   }
 
   private required(): MirrorStores {

@@ -1,11 +1,14 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { eventually, readAll } from "../../support/platform.js";
 import type { Connection } from "../../support/platform.js";
+import { NotAcknowledged } from "../graph-client.js";
 import type { GraphClient } from "../graph-client.js";
 import { emptyVerdict } from "../writer.js";
 import type { Operation, Verdict, Writer } from "../writer.js";
 
 const BATCH = 3;
 const JOBS_END_WITHIN_MS = 180_000;
+const AWAITED_MS = 5_000;
 
 interface JobNode {
   id: string;
@@ -15,14 +18,20 @@ interface JobNode {
 
 /** Ingests documents; each batch must be there once, as it was sent, and its job must come to its end. */
 export class DocumentsWriter implements Writer {
-  readonly name = "documents";
-  readonly everyMs = 30;
+  readonly name: string;
+  readonly everyMs: number;
   private readonly collection: string;
   private readonly jobs = new Map<string, string>();
   private count = 0;
 
-  constructor(run: string) {
-    this.collection = `faults-${run}`;
+  constructor(
+    run: string,
+    /** Acknowledged counts what has been embedded, not what has been taken: shows when jobs are done again. */
+    private readonly options: { awaited?: boolean } = {},
+  ) {
+    this.name = options.awaited ? "jobs" : "documents";
+    this.everyMs = options.awaited ? 300 : 30;
+    this.collection = `faults-${this.name}-${run}`;
   }
 
   async prepare(client: GraphClient): Promise<void> {
@@ -43,7 +52,9 @@ export class DocumentsWriter implements Writer {
           `mutation Ingest($input: IngestDocumentsInput!) { ingestDocuments(input: $input) { job { id } } }`,
           { input },
         );
-        this.jobs.set(key, answer.ingestDocuments.job.id);
+        const { id } = answer.ingestDocuments.job;
+        this.jobs.set(key, id);
+        if (this.options.awaited) await this.awaited(client, id);
       },
     };
   }
@@ -70,14 +81,22 @@ export class DocumentsWriter implements Writer {
     return verdict;
   }
 
+  private async awaited(client: GraphClient, id: string): Promise<void> {
+    const deadline = performance.now() + AWAITED_MS;
+    while ((await this.job(client, id)).state !== "COMPLETED") {
+      if (performance.now() > deadline) throw new NotAcknowledged("LATE", "the job has not ended");
+      await delay(50);
+    }
+  }
+
+  private async job(client: GraphClient, id: string): Promise<JobNode> {
+    const query = `query Job($id: ID!) { job(id: $id) { id state error } }`;
+    return (await client.query<{ job: JobNode }>(query, { id })).job;
+  }
+
   private endedJob(client: GraphClient, id: string): Promise<JobNode> {
     return eventually(
-      async () =>
-        (
-          await client.query<{ job: JobNode }>(`query Job($id: ID!) { job(id: $id) { id state error } }`, {
-            id,
-          })
-        ).job,
+      () => this.job(client, id),
       ({ state }) => ["COMPLETED", "FAILED", "CANCELLED"].includes(state),
       JOBS_END_WITHIN_MS,
     );

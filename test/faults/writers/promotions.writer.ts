@@ -28,6 +28,7 @@ export class PromotionsWriter implements Writer {
     for (let offset = 1; offset <= VERSIONS; offset++) {
       await uploadVersion(toPlatform(client), this.model, offsetModel(offset));
     }
+    await this.next().send(client);
   }
 
   next(): Operation {

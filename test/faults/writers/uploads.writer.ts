@@ -60,7 +60,9 @@ export class UploadsWriter implements Writer {
           body: Buffer.from(bytes),
         });
         await sent.arrayBuffer().catch(() => undefined);
-        if (!sent.ok) throw new NotAcknowledged(`upload ${sent.status}`, "the upload was refused");
+        // CONFLICT: an earlier attempt came through, and its answer did not.
+        if (!sent.ok && sent.status !== 409)
+          throw new NotAcknowledged(`upload ${sent.status}`, "the upload was refused");
         await client.query(
           `mutation Complete($input: CompleteModelVersionInput!) { completeModelVersion(input: $input) { job { id } } }`,
           { input: { model: this.model, number: version.number } },

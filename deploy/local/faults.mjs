@@ -1,0 +1,7 @@
+// `npm run test:faults [-- --ci | --only NAME | --list]`: installs what is missing, builds what changed, breaks things.
+import { install } from "./install.mjs";
+
+install();
+const { build } = await import("./build.mjs");
+await build();
+await import("../../dist/test/faults/main.js");

@@ -1,0 +1,45 @@
+import { readFile } from "node:fs/promises";
+import pg from "pg";
+import type { TlsFiles } from "../../config/config.js";
+import { PreconditionFailedError } from "../../shared/errors.js";
+
+/** A machine that died without a word is noticed after this and the system's own probes. */
+const KEEPALIVE_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** What a DSN may say about TLS, which the files that are configured decide. */
+const TLS_PARAMETERS = ["ssl", "sslmode", "sslcert", "sslkey", "sslrootcert"];
+
+/**
+ * How `pg` reaches a server. With a CA or a client certificate the connection is encrypted, and the server's
+ * certificate must be of that CA (or of a known one) and name the host, as `verify-full` has it; without them the
+ * DSN's own `sslmode` holds.
+ * @throws {PreconditionFailedError} for a file that cannot be read
+ */
+export async function postgresConnection(dsn: string, tls: TlsFiles): Promise<pg.ClientConfig> {
+  const common = {
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_MS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: "254carbon",
+  };
+  if (Object.values(tls).every((file) => file === undefined)) return { ...common, connectionString: dsn };
+  const [ca, cert, key] = await Promise.all([
+    read("ML_VECTOR_DB_CA", tls.ca),
+    read("ML_VECTOR_DB_CERT", tls.cert),
+    read("ML_VECTOR_DB_KEY", tls.key),
+  ]);
+  const address = new URL(dsn);
+  for (const parameter of TLS_PARAMETERS) address.searchParams.delete(parameter);
+  const connectionString = address.toString();
+  // The driver names the host in the handshake only; an address, which no handshake names, must be checked as well.
+  const { host } = new pg.Client({ connectionString });
+  return { ...common, connectionString, ssl: { ca, cert, key, host, rejectUnauthorized: true } as never };
+}
+
+async function read(variable: string, file: string | undefined): Promise<Buffer | undefined> {
+  if (file === undefined) return undefined;
+  return readFile(file).catch((error: Error) => {
+    throw new PreconditionFailedError(`${variable}: the file cannot be read: ${error.message}`);
+  });
+}

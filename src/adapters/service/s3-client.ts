@@ -1,0 +1,51 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { S3Client } from "@aws-sdk/client-s3";
+import type { S3ServiceException } from "@aws-sdk/client-s3";
+import type { S3Config } from "../../config/config.js";
+import { UnavailableError } from "../../shared/errors.js";
+
+/** Tries of one request; the client waits longer before each. */
+const ATTEMPTS = 4;
+const CONNECT_MS = 3_000;
+/** Silence on a connection, in the middle of a body too. */
+const SILENCE_MS = 10_000;
+/** Until the answer begins, the sending of a part included. */
+const ANSWER_MS = 60_000;
+const SOCKETS = 64;
+
+export function createS3Client(config: S3Config, endpoint: string): S3Client {
+  const agent = { keepAlive: true, maxSockets: SOCKETS };
+  return new S3Client({
+    endpoint,
+    region: config.region,
+    credentials: config.credentials,
+    forcePathStyle: config.pathStyle,
+    maxAttempts: ATTEMPTS,
+    // Digests are ours to send: the checksums that the client adds by itself (CRC32 in a trailer behind a chunked
+    // body) are stored as content by some stores that speak this protocol.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      socketTimeout: SILENCE_MS,
+      requestTimeout: ANSWER_MS,
+      throwOnRequestTimeout: true,
+      httpAgent: new HttpAgent(agent),
+      httpsAgent: new HttpsAgent(agent),
+    },
+  });
+}
+
+/** The HTTP status of the store's answer; undefined when there was none. */
+export function statusOf(error: unknown): number | undefined {
+  return (error as Partial<S3ServiceException>).$metadata?.httpStatusCode;
+}
+
+/** For what has been tried again in vain. */
+export function unavailable(error: unknown): UnavailableError {
+  const status = statusOf(error);
+  const { name, message } = error as Error;
+  const reason = status === undefined ? message : `it answered ${status} ${name}`;
+  return new UnavailableError(`the object store does not do its work: ${reason}`, { cause: error });
+}

@@ -1,0 +1,38 @@
+export interface ExportedTable {
+  name: string;
+  /** Columns whose value is another elsewhere: SQL in the column's place. */
+  values?: Readonly<Record<string, string>>;
+  /** Left out where the export is made without predictions. */
+  predictions?: true;
+}
+
+/**
+ * What travels, in an order in which foreign keys hold. Columns are those that the database has, so that a new one
+ * needs no change here.
+ */
+export const exportedTables: readonly ExportedTable[] = [
+  { name: "curves" },
+  { name: "curve_snapshots" },
+  { name: "models" },
+  { name: "model_versions" },
+  { name: "stage_transitions" },
+  // Indexes are built anew: one serves as soon as that is done.
+  { name: "collections", values: { serving_index_id: "NULL", reindex_job_id: "NULL" } },
+  { name: "documents" },
+  { name: "metadata_keys" },
+  // What was under way is accepted work: it waits to be begun again.
+  { name: "jobs", values: { state: "CASE WHEN finished_at IS NULL THEN 'WAITING' ELSE state END" } },
+  { name: "training_runs" },
+  { name: "idempotency_keys" },
+  { name: "outbox_events" },
+  { name: "inference_records", predictions: true },
+];
+
+/** What stays behind, and why nothing is lost by it. */
+export const tablesLeftBehind: Readonly<Record<string, string>> = {
+  migrations: "each database notes its own",
+  postings: "made anew from the documents, by the dictionaries of the database that will be searched",
+  search_indexes:
+    "vectors are embedded anew by the versions in production, into the kind of index that the tier has",
+  pending_embeddings: "what an index lacked; the new one gets every document",
+};
