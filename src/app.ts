@@ -34,7 +34,7 @@ import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import { armFailpoints } from "./shared/failpoint.js";
-import { collectGauges, collectUpkeepGauges } from "./telemetry/collect-gauges.js";
+import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
@@ -89,7 +89,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   const engines = await openEngines(config, { entities, migrations }, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, await readLinkKey(config), logger);
-  const { runtime, operations, models, embeddings, predictions, samples, upkeep } = modules;
+  const { runtime, operations, models, embeddings, predictions, samples } = modules;
   const schema = await buildGraph(modules.resolvers, { traced: config.otlpEndpoint !== undefined });
   let ready = false;
   const health = (): HealthReport => ({
@@ -113,8 +113,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
         });
   await operations.feed.start();
   await models.served.start();
-  const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
-  const stopUpkeepMetrics = collectUpkeepGauges(upkeep.backups, upkeep.mirror, METRICS_EVERY_MS);
+  const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
   return {
     config,
     logger,
@@ -128,7 +127,6 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
     close: async () => {
       ready = false;
       stopMetrics();
-      stopUpkeepMetrics();
       await operations.feed.close();
       await door.close();
       await predictions.log.close();

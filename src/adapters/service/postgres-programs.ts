@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { readEnvironment } from "../../config/env.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
 
 export interface PostgresPrograms {
@@ -25,9 +26,10 @@ const SHOWN_BYTES = 4_000;
 /** Where a program connects to, by its environment: arguments can be read by everybody on the machine. */
 function connectionEnvironment({ dsn, tls }: PostgresPrograms): NodeJS.ProcessEnv {
   const url = new URL(dsn);
+  const inherited = readEnvironment();
   const environment: NodeJS.ProcessEnv = {
-    PATH: process.env.PATH,
-    HOME: process.env.HOME,
+    PATH: inherited.PATH,
+    HOME: inherited.HOME,
     LC_ALL: "C",
     PGHOST: decodeURIComponent(url.searchParams.get("host") ?? url.hostname),
     PGPORT: url.port || "5432",
