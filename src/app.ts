@@ -157,6 +157,7 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     curves,
     linkKey,
     maxArtifactBytes,
+    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const { cacheBytes } = embedding;
@@ -190,18 +191,8 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return {
-    runtime,
-    operations,
-    models,
-    embeddings,
-    training,
-    predictions,
-    search,
-    upkeep,
-    samples,
-    resolvers,
-  };
+  const parts = { runtime, operations, models, embeddings, training, predictions, search, upkeep };
+  return { ...parts, samples, resolvers };
 }
 
 function createRuntime(settings: InferenceConfig, modelOf: (key: string) => string): InferenceRuntime {

@@ -8,6 +8,8 @@ export class CleanupRepository {
   expiredJobs(before: Date): Promise<{ id: string; kind: string }[]> {
     return this.tx.query(
       `SELECT id, kind FROM jobs j WHERE finished_at < $1
+         AND NOT EXISTS (SELECT FROM jobs p WHERE p.id = j.parent_id AND (p.finished_at >= $1) IS NOT FALSE)
+         AND NOT EXISTS (SELECT FROM jobs c WHERE c.parent_id = j.id AND (c.finished_at >= $1) IS NOT FALSE)
          AND NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.outcome ->> 'job' = j.id::text)
          AND NOT EXISTS (SELECT FROM collections c WHERE c.reindex_job_id = j.id)
          AND NOT EXISTS (SELECT FROM search_indexes i WHERE j.id IN (i.job_id, i.hnsw_job_id))
