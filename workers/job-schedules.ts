@@ -27,6 +27,11 @@ const always = ({ jobLeaseMs }: App["config"]): Schedule[] => [
     when: { everyMs: 30_000 },
     tick: ({ search }) => search.discardedIndexes.sweep(),
   },
+  {
+    name: "recover-search-indexes",
+    when: { everyMs: 30_000 },
+    tick: ({ search }) => search.indexRecovery.startMissing(),
+  },
   { name: "index-vectors", when: { everyMs: 30_000 }, tick: ({ search }) => search.indexGrowth.startDue() },
 ];
 

@@ -22,6 +22,7 @@ import { EmbedderTrainingService } from "./embedder-training.service.js";
 import { HnswIndexService } from "./hnsw-index.service.js";
 import { IndexBuilder } from "./index-builder.service.js";
 import { IndexGrowthService } from "./index-growth.service.js";
+import { IndexRecoveryService } from "./index-recovery.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
 import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
@@ -42,6 +43,7 @@ export interface SearchModule {
   embedderTraining: EmbedderTrainingService;
   indexBuilder: IndexBuilder;
   indexGrowth: IndexGrowthService;
+  indexRecovery: IndexRecoveryService;
   discardedIndexes: DiscardedIndexService;
   versionsInUse: VersionsInUse;
   resolvers: object[];
@@ -84,6 +86,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     embedderTraining,
     indexBuilder,
     indexGrowth: new IndexGrowthService(database, jobs, hnsw),
+    indexRecovery: new IndexRecoveryService(database, models.registry, reindexing),
     discardedIndexes,
     versionsInUse: (tx) => new SearchIndexRepository(tx).versionsInUse(),
     resolvers: [
