@@ -96,7 +96,7 @@ async function platformJobs(postgres: PostgresServer, redis: RedisServer, name: 
   const dsn = await postgres.createDatabase(name);
   const database = await openPostgresDatabase({ dsn, entities, migrations });
   const queue = await createBullmqJobQueue({
-    transport: { kind: "redis", url: `redis://127.0.0.1:${redis.port}` },
+    transport: { kind: "redis", url: `redis://127.0.0.1:${redis.port}`, prefix: name, startTimeoutMs: 0 },
     onError: () => undefined,
   });
   const { jobs, deliveries } = createOperationsModule(database, queue, createLogger("silent"), LEASE_MS);
