@@ -131,6 +131,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       await embeddings.embeddings.close();
       await runtime.close();
       await store.close();
+      await engines.mirror?.store.close();
       await database.close();
       await tracing.close();
     },
@@ -156,6 +157,7 @@ function createModules(
     curves,
     linkKey,
     maxArtifactBytes,
+    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const { cacheBytes } = embedding;

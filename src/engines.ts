@@ -4,22 +4,26 @@ import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
 import type { BullmqJobQueueOptions } from "./adapters/bullmq/bullmq-job-queue.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
-import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
-import { openS3Bucket } from "./adapters/service/open-s3-bucket.js";
-import { S3ObjectStore } from "./adapters/service/s3-object-store.js";
 import type { Config } from "./config/config.js";
+import type { Archive } from "./ports/archive.js";
 import type { Database } from "./ports/database.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import { PreconditionFailedError } from "./shared/errors.js";
+import { openMirror, openStorage } from "./storage.js";
+import type { Storage } from "./storage.js";
 import type { Logger } from "./telemetry/logger.js";
 
 export interface Engines {
   database: Database;
   queue: JobQueue;
   store: ObjectStore;
+  /** Files by name, in the same place as the objects. */
+  archive: Archive;
+  /** Where artifacts and backups are kept a second time. */
+  mirror?: Storage;
 }
 
 /** The engines of the tier that is configured, port by port. */
@@ -29,7 +33,8 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
   return {
     database,
     queue: await openQueue(config, transport, logger),
-    store: await openStore(config, logger),
+    ...(await openStorage(config, logger)),
+    mirror: await openMirror(config, logger),
   };
 }
 
@@ -74,19 +79,6 @@ function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promi
     onError: (err, { queue }) =>
       logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),
   });
-}
-
-async function openStore(config: Config, log: Logger): Promise<ObjectStore> {
-  const { s3, dataDir, startTimeoutMs: timeoutMs } = config;
-  if (!s3) return FolderObjectStore.open(join(dataDir, "objects"));
-  const bucket = await openS3Bucket({
-    config: s3,
-    bucket: s3.bucket,
-    variable: "ML_S3_BUCKET",
-    timeoutMs,
-    log,
-  });
-  return S3ObjectStore.open({ bucket, folder: join(dataDir, "local-objects"), localBytes: s3.localBytes });
 }
 
 async function makeDataFolder(dataDir: string): Promise<void> {

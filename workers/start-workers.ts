@@ -24,7 +24,7 @@ export async function startWorkers(app: App, queues: readonly string[]): Promise
         `job ${delivery.name}`,
         { "job.id": delivery.id, "job.attempt": delivery.attempt },
         () =>
-          app.operations.jobs.deliver(delivery, async (payload, run) => ({
+          app.operations.deliveries.deliver(delivery, async (payload, run) => ({
             result: await handlers[delivery.name as JobName]!(payload as never, run as never),
           })),
         SpanKind.CONSUMER,

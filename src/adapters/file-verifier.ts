@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
+import { digestFile } from "./verified-file.js";
 
 /**
  * Compares files with the digest that names them: once in a process's life, and again when size, time of change or
@@ -15,9 +13,7 @@ export class FileVerifier {
     const before = await identityOf(path);
     if (before === undefined) return false;
     if (this.verified.get(sha256) === before) return true;
-    const digest = createHash("sha256");
-    await pipeline(createReadStream(path), digest);
-    if (digest.digest("hex") !== sha256) return false;
+    if ((await digestFile(path)).sha256 !== sha256) return false;
     this.verified.set(sha256, before);
     return true;
   }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open, stat } from "node:fs/promises";
 import type { ExpectedObject } from "../ports/object-store.js";
-import { InvalidInputError, NotFoundError } from "../shared/errors.js";
+import { InvalidInputError, NotFoundError, UnavailableError } from "../shared/errors.js";
 
 /**
  * Writes and syncs a new file; reads no further than the first byte too many.
@@ -36,6 +37,27 @@ export async function writeVerified(
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
+}
+
+/** Digest and size of a local file. */
+export async function digestFile(path: string): Promise<ExpectedObject> {
+  const digest = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
+    bytes += (chunk as Buffer).length;
+    digest.update(chunk as Buffer);
+  }
+  return { sha256: digest.digest("hex"), bytes };
+}
+
+/** Makes the file's content durable. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, "r+");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Makes a rename within the folder durable. */
@@ -77,6 +99,10 @@ export function assertRange({ start, end }: { start: number; end: number }, byte
 
 export function missingObject(sha256: string): NotFoundError {
   return new NotFoundError(`there is no object ${sha256}`);
+}
+
+export function damagedObject(sha256: string, cause?: unknown): UnavailableError {
+  return new UnavailableError(`object ${sha256} is damaged: its content has another digest`, { cause });
 }
 
 function wrongSize(announced: number, received: string): InvalidInputError {

@@ -79,3 +79,10 @@ export class UnavailableError extends PlatformError {
 export class TimeoutError extends PlatformError {
   readonly code = "TIMEOUT";
 }
+
+/** Whether the same may succeed a little later, with nothing changed but the load or an engine that is back. */
+export function isTransient(error: unknown): boolean {
+  return [RateLimitedError, OverloadedError, UnavailableError, TimeoutError].some(
+    (kind) => error instanceof kind,
+  );
+}

@@ -10,7 +10,7 @@ describeObjectStore("folder object store", async () => {
   const store = await FolderObjectStore.open(folder.path);
   return {
     store,
-    leftovers: () => readdir(join(folder.path, "drafts")),
+    leftovers: () => readdir(join(folder.path, "drafts", String(process.pid))),
     drop: async () => {
       await store.close();
       await folder.remove();
@@ -23,7 +23,7 @@ test("the folder object store sweeps the uploads of a killed process when it ope
   await mkdir(join(folder.path, "drafts"), { recursive: true });
   await writeFile(join(folder.path, "drafts", "half-an-upload"), randomBytes(100));
   const store = await FolderObjectStore.open(folder.path);
-  expect(await readdir(join(folder.path, "drafts"))).toEqual([]);
+  expect(await readdir(join(folder.path, "drafts"), { recursive: true })).toEqual([String(process.pid)]);
   await rm(join(folder.path, "objects"), { recursive: true });
   await expect(store.check()).rejects.toMatchObject({ code: "UNAVAILABLE" });
   await store.close();

@@ -2,9 +2,11 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { openS3Bucket } from "../../src/adapters/service/open-s3-bucket.js";
+import { S3Archive } from "../../src/adapters/service/s3-archive.js";
 import { createS3Client } from "../../src/adapters/service/s3-client.js";
 import { S3ObjectStore } from "../../src/adapters/service/s3-object-store.js";
 import type { S3Config } from "../../src/config/config.js";
+import { describeArchive } from "../contract/archive-contract.js";
 import { describeObjectStore } from "../contract/object-store-contract.js";
 import { startS3 } from "../support/s3-server.js";
 import type { S3Server } from "../support/s3-server.js";
@@ -62,3 +64,8 @@ async function open() {
 }
 
 describeObjectStore("S3 object store", open);
+
+describeArchive("S3 archive", async () => {
+  const { bucket, drop } = await open();
+  return { archive: new S3Archive(bucket), drop };
+});

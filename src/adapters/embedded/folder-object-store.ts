@@ -4,10 +4,13 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { ByteRange, ExpectedObject, ObjectStore, StoredObject } from "../../ports/object-store.js";
 import { UnavailableError } from "../../shared/errors.js";
-import { fileSetKey, placeObject, plainName } from "../file-set.js";
+import { assertPlainNames, fileSetKey, layOutFiles } from "../file-set.js";
+import { FileVerifier } from "../file-verifier.js";
+import { openProcessFolder } from "../process-folder.js";
 import {
   assertDigest,
   assertRange,
+  damagedObject,
   fileSize,
   missingObject,
   syncFolder,
@@ -15,27 +18,24 @@ import {
 } from "../verified-file.js";
 
 /**
- * Objects as files of one folder: `objects/ab/abcdef...` by content, `sets/<digest>/` for
- * materialised sets (hard links to the objects), `drafts/` for what is being written. One process at
- * a time; its sets and drafts do not survive it.
+ * Objects as files of one folder: `objects/ab/abcdef...` by content, `sets/<pid>/<digest>/` for materialised sets (hard
+ * links to the objects), `drafts/<pid>/` for what is being written. Sets and drafts do not survive their process.
  */
 export class FolderObjectStore implements ObjectStore {
-  private readonly objects: string;
-  private readonly sets: string;
-  private readonly drafts: string;
+  private readonly verifier = new FileVerifier();
 
-  private constructor(folder: string) {
-    this.objects = join(folder, "objects");
-    this.sets = join(folder, "sets");
-    this.drafts = join(folder, "drafts");
-  }
+  private constructor(
+    private readonly objects: string,
+    private readonly sets: string,
+    private readonly drafts: string,
+  ) {}
 
   /** Creates the folder when missing and sweeps what a killed process has left of uploads and sets. */
   static async open(folder: string): Promise<FolderObjectStore> {
-    const store = new FolderObjectStore(folder);
-    for (const path of [store.sets, store.drafts]) await rm(path, { recursive: true, force: true });
-    for (const path of [store.objects, store.sets, store.drafts]) await mkdir(path, { recursive: true });
-    return store;
+    const objects = join(folder, "objects");
+    await mkdir(objects, { recursive: true });
+    const sets = await openProcessFolder(join(folder, "sets"));
+    return new FolderObjectStore(objects, sets, await openProcessFolder(join(folder, "drafts")));
   }
 
   async put(expected: ExpectedObject, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -43,7 +43,8 @@ export class FolderObjectStore implements ObjectStore {
     const draft = join(this.drafts, randomUUID());
     try {
       await writeVerified(draft, expected, content);
-      if ((await fileSize(target)) !== undefined) return;
+      // What is there and damaged is replaced.
+      if (await this.verifier.holds(target, expected.sha256)) return;
       await mkdir(join(target, ".."), { recursive: true });
       await rename(draft, target);
       await syncFolder(join(target, ".."));
@@ -74,22 +75,11 @@ export class FolderObjectStore implements ObjectStore {
   }
 
   async materialize(files: ReadonlyMap<string, string>): Promise<string> {
+    assertPlainNames(files);
+    const paths = new Map<string, string>();
+    for (const [name, sha256] of files) paths.set(name, await this.verified(sha256));
     const folder = join(this.sets, fileSetKey(files));
-    if ((await fileSize(folder)) !== undefined) return folder;
-    const draft = join(this.drafts, randomUUID());
-    await mkdir(draft);
-    try {
-      for (const [name, sha256] of files) {
-        await placeObject(this.pathOf(sha256), sha256, join(draft, plainName(name)));
-      }
-      await syncFolder(draft);
-      await rename(draft, folder);
-    } catch (error) {
-      // Another call may have made the same set meanwhile.
-      if ((await fileSize(folder)) === undefined) throw error;
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-    }
+    await layOutFiles(folder, join(this.drafts, randomUUID()), paths);
     return folder;
   }
 
@@ -121,7 +111,14 @@ export class FolderObjectStore implements ObjectStore {
   }
 
   async close(): Promise<void> {
-    // Nothing is held between calls.
+    for (const folder of [this.sets, this.drafts]) await rm(folder, { recursive: true, force: true });
+  }
+
+  /** Path of an object whose content is what its name says. */
+  private async verified(sha256: string): Promise<string> {
+    const path = this.pathOf(sha256);
+    if (await this.verifier.holds(path, sha256)) return path;
+    throw (await fileSize(path)) === undefined ? missingObject(sha256) : damagedObject(sha256);
   }
 
   private pathOf(sha256: string): string {

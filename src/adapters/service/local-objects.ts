@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { fileSetKey, placeObject, plainName } from "../file-set.js";
+import type { ExpectedObject } from "../../ports/object-store.js";
+import { assertPlainNames, fileSetKey, layOutFiles } from "../file-set.js";
 import { FileVerifier } from "../file-verifier.js";
-import { assertDigest, fileSize, syncFolder } from "../verified-file.js";
+import { openProcessFolder } from "../process-folder.js";
+import { assertDigest } from "../verified-file.js";
 
 /** What has been asked for so lately is never removed: its reader may be about to open it. */
 const GRACE_MS = 10 * 60_000;
@@ -27,43 +29,32 @@ export class LocalObjects {
   private readonly layingOut = new Map<string, Promise<string>>();
   private readonly objects: string;
   private readonly sets: string;
-  private readonly drafts: string;
 
   private constructor(
     folder: string,
+    private readonly drafts: string,
     private readonly maxBytes: number,
   ) {
     this.objects = join(folder, "objects");
     this.sets = join(folder, "sets");
-    this.drafts = join(folder, "drafts", String(process.pid));
   }
 
   /** Creates the folder when missing and drops the drafts of processes that are no more. */
   static async open(folder: string, maxBytes: number): Promise<LocalObjects> {
-    const local = new LocalObjects(folder, maxBytes);
-    const drafts = join(folder, "drafts");
-    for (const path of [local.objects, local.sets, drafts]) await mkdir(path, { recursive: true });
-    for (const pid of await readdir(drafts)) {
-      if (!isOtherProcess(Number(pid))) await rm(join(drafts, pid), { recursive: true, force: true });
-    }
-    await mkdir(local.drafts, { recursive: true });
+    const local = new LocalObjects(folder, await openProcessFolder(join(folder, "drafts")), maxBytes);
+    for (const path of [local.objects, local.sets]) await mkdir(path, { recursive: true });
     await local.shrink();
     return local;
   }
 
-  /** A path for a file to be written; to be kept with `keep`, or removed. */
+  /** A path for a file to be written; to be kept with `offer`, or removed. */
   draft(): string {
     return join(this.drafts, randomUUID());
   }
 
-  /** Takes a draft whose content has been verified. @returns the path of the local copy */
-  async keep(draft: string, sha256: string): Promise<string> {
-    const path = this.pathOf(sha256);
-    await mkdir(join(path, ".."), { recursive: true });
-    await rename(draft, path);
-    await this.verifier.remember(path, sha256);
-    await this.shrink();
-    return path;
+  /** Keeps a draft whose content has been verified, if there is place for it. */
+  async offer(draft: string, { sha256, bytes }: ExpectedObject): Promise<void> {
+    if (bytes <= this.maxBytes) await this.keep(draft, sha256);
   }
 
   /** Path of the verified local copy; calls for the same object share one `fetch`, which writes the draft. */
@@ -121,26 +112,21 @@ export class LocalObjects {
   ): Promise<string> {
     const folder = join(this.sets, key);
     const paths = new Map<string, string>();
+    assertPlainNames(files);
     for (const [name, sha256] of files) {
-      plainName(name);
       paths.set(name, await this.locate(sha256, (draft) => fetch(sha256, draft)));
     }
-    if (await isSet(folder, paths)) return folder;
-    const draft = this.draft();
-    await mkdir(draft);
-    try {
-      for (const [name, path] of paths) await placeObject(path, files.get(name)!, join(draft, name));
-      await syncFolder(draft);
-      // Refers to copies that have been replaced.
-      await rm(folder, { recursive: true, force: true });
-      await rename(draft, folder);
-    } catch (error) {
-      // Another process may have made the same set meanwhile.
-      if (!(await isSet(folder, paths))) throw error;
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-    }
+    await layOutFiles(folder, this.draft(), paths);
     return folder;
+  }
+
+  private async keep(draft: string, sha256: string): Promise<string> {
+    const path = this.pathOf(sha256);
+    await mkdir(join(path, ".."), { recursive: true });
+    await rename(draft, path);
+    await this.verifier.remember(path, sha256);
+    await this.shrink();
+    return path;
   }
 
   /** Removes what was used least recently, with the sets that hold it, until the rest fits. */
@@ -187,29 +173,5 @@ export class LocalObjects {
   private pathOf(sha256: string): string {
     assertDigest(sha256);
     return join(this.objects, sha256.slice(0, 2), sha256);
-  }
-}
-
-/** Whether the folder holds just these files, as links or as copies of the same size. */
-async function isSet(folder: string, paths: ReadonlyMap<string, string>): Promise<boolean> {
-  for (const [name, path] of paths) {
-    const [inSet, copy] = await Promise.all([fileOf(join(folder, name)), fileOf(path)]);
-    if (!inSet || !copy || inSet.size !== copy.size) return false;
-    if (inSet.ino !== copy.ino && inSet.nlink > 1) return false;
-  }
-  return true;
-}
-
-async function fileOf(path: string) {
-  return (await fileSize(path)) === undefined ? undefined : stat(path);
-}
-
-function isOtherProcess(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

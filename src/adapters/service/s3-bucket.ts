@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
@@ -29,6 +30,12 @@ export interface BucketContent {
   /** Last byte that will come, inclusive; -1 for an empty object. */
   end: number;
   etag?: string;
+}
+
+interface WriteTarget {
+  Bucket: string;
+  Key: string;
+  IfNoneMatch?: string;
 }
 
 /** Beyond this an object goes in parts of this size. */
@@ -86,34 +93,40 @@ export class S3Bucket {
     key: string,
     path: string,
     { sha256, bytes }: ExpectedObject,
-    replace = false,
+    options: { replace: boolean },
   ): Promise<boolean> {
-    const condition = replace ? {} : { IfNoneMatch: "*" };
-    const target = { Bucket: this.name, Key: key, ...condition };
+    if (bytes <= PART_BYTES) return this.putBytes(key, await readFile(path), { ...options, sha256 });
+    return this.write(key, options.replace, (target) => this.sendParts(target, path, bytes));
+  }
+
+  /** The same for what is in memory. */
+  putBytes(key: string, body: Buffer, options: { replace: boolean; sha256?: string }): Promise<boolean> {
+    const digest = options.sha256 ?? createHash("sha256").update(body).digest("hex");
+    const ChecksumSHA256 = Buffer.from(digest, "hex").toString("base64");
+    return this.write(key, options.replace, (target) =>
+      this.client.send(new PutObjectCommand({ ...target, Body: body, ChecksumSHA256 })),
+    );
+  }
+
+  private async write(
+    key: string,
+    replace: boolean,
+    send: (target: WriteTarget) => Promise<unknown>,
+  ): Promise<boolean> {
     try {
-      if (bytes <= PART_BYTES) {
-        const checksum = Buffer.from(sha256, "hex").toString("base64");
-        await this.client.send(
-          new PutObjectCommand({ ...target, Body: await readFile(path), ChecksumSHA256: checksum }),
-        );
-      } else {
-        await this.putParts(target, path, bytes);
-      }
+      await send({ Bucket: this.name, Key: key, ...(replace ? {} : { IfNoneMatch: "*" }) });
       return true;
     } catch (error) {
-      // 409: another conditional write of the same key was faster, or is still under way.
-      if (!replace && [409, 412].includes(statusOf(error) ?? 0)) return false;
+      const status = statusOf(error);
+      // 409: another conditional write of the same key is still under way.
+      if (!replace && (status === 412 || status === 409)) return false;
       // A store that knows no conditional writes.
-      if (!replace && statusOf(error) === 501) return this.putFile(key, path, { sha256, bytes }, true);
+      if (!replace && status === 501) return this.write(key, true, send);
       throw unavailable(error);
     }
   }
 
-  private async putParts(
-    target: { Bucket: string; Key: string },
-    path: string,
-    bytes: number,
-  ): Promise<void> {
+  private async sendParts(target: WriteTarget, path: string, bytes: number): Promise<void> {
     const file = createReadStream(path, { highWaterMark: 1024 * 1024 });
     try {
       const upload = new Upload({

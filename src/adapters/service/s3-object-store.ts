@@ -10,7 +10,7 @@ import type {
 } from "../../ports/object-store.js";
 import { InvalidInputError, UnavailableError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
-import { assertDigest, missingObject, writeVerified } from "../verified-file.js";
+import { assertDigest, damagedObject, missingObject, writeVerified } from "../verified-file.js";
 import { LocalObjects } from "./local-objects.js";
 import { resumedContent } from "./resumed-content.js";
 import type { S3Bucket } from "./s3-bucket.js";
@@ -50,10 +50,10 @@ export class S3ObjectStore implements ObjectStore {
       const present = await this.bucket.size(key);
       if (present !== expected.bytes) {
         // An object of another size is damaged: it is replaced.
-        await this.bucket.putFile(key, draft, expected, present !== undefined);
+        await this.bucket.putFile(key, draft, expected, { replace: present !== undefined });
         await this.assertArrived(key, expected.bytes);
       }
-      await this.local.keep(draft, expected.sha256);
+      await this.local.offer(draft, expected);
     } finally {
       await rm(draft, { force: true });
     }
@@ -123,7 +123,7 @@ export class S3ObjectStore implements ObjectStore {
   private async fetch(sha256: string, draft: string): Promise<void> {
     const { bytes, content } = await this.whole(sha256);
     await writeVerified(draft, { sha256, bytes }, content).catch((error: unknown) => {
-      throw error instanceof InvalidInputError ? damaged(sha256, error) : error;
+      throw error instanceof InvalidInputError ? damagedObject(sha256, error) : error;
     });
   }
 
@@ -146,7 +146,7 @@ async function* verified(
     digest.update(chunk);
     yield chunk;
   }
-  if (digest.digest("hex") !== sha256) throw damaged(sha256);
+  if (digest.digest("hex") !== sha256) throw damagedObject(sha256);
 }
 
 function keyOf(sha256: string): string {
@@ -156,10 +156,4 @@ function keyOf(sha256: string): string {
 
 function outside(): InvalidInputError {
   return InvalidInputError.at("range", "must lie within the object");
-}
-
-function damaged(sha256: string, cause?: unknown): UnavailableError {
-  return new UnavailableError(`object ${sha256} is damaged in the store: its content has another digest`, {
-    cause,
-  });
 }

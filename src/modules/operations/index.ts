@@ -6,6 +6,9 @@ import { EventFeed } from "./event-feed.service.js";
 import { IdempotencyKey } from "./idempotency-key.entity.js";
 import { JobRow } from "./job.entity.js";
 import { JobResolver } from "./job.resolver.js";
+import { JobDeliveryService } from "./job-delivery.service.js";
+import { JobLifecycle } from "./job-lifecycle.js";
+import { JobRegistry } from "./job-registry.js";
 import { JobService } from "./job.service.js";
 import { JobType } from "./job.types.js";
 import { RetentionService } from "./retention.service.js";
@@ -15,6 +18,7 @@ export const operationsEntities = [JobRow, OutboxEvent, IdempotencyKey];
 
 export interface OperationsModule {
   jobs: JobService;
+  deliveries: JobDeliveryService;
   feed: EventFeed;
   retention: RetentionService;
   resolvers: object[];
@@ -27,9 +31,12 @@ export function createOperationsModule(
   logger: Logger,
   jobLeaseMs: number,
 ): OperationsModule {
-  const jobs = new JobService(database, queue, logger, jobLeaseMs);
+  const registry = new JobRegistry(jobLeaseMs);
+  const lifecycle = new JobLifecycle(registry);
+  const jobs = new JobService(database, queue, registry, lifecycle, logger);
   return {
     jobs,
+    deliveries: new JobDeliveryService(database, queue, registry, lifecycle, logger),
     feed: new EventFeed(database),
     retention: new RetentionService(database),
     resolvers: [new JobResolver(jobs)],
@@ -52,7 +59,7 @@ export type { JobDefinition, JobRun } from "./job-definition.js";
 export type { JobRow } from "./job.entity.js";
 export { JobRepository } from "./job.repository.js";
 export { JobService } from "./job.service.js";
-export type { JobHooks } from "./job.service.js";
+export type { JobHooks } from "./job-registry.js";
 export { JobPayload, JobType } from "./job.types.js";
 export { onceOnly } from "./once-only.js";
 export { OUTBOX_CHANNEL, OutboxRepository, cursorBefore, toEventCursor } from "./outbox.repository.js";

@@ -2,7 +2,10 @@
 export interface JobDefinition<Payload extends Record<string, unknown> = Record<string, unknown>> {
   readonly name: string;
   readonly queue: string;
+  /** Deliveries that may fail before the job does, and that may end with their worker in a row. */
   readonly attempts: number;
+  /** Within its queue; 1 is the most urgent, and jobs without one come before those that have one. */
+  readonly priority?: number;
   /** Reads a stored payload back. @throws when it is not one of this job */
   readonly parse: (payload: Record<string, unknown>) => Payload;
 }
@@ -19,7 +22,6 @@ export interface JobRun {
   /** Fencing token of this delivery. */
   readonly fence: number;
   readonly attempt: number;
-  readonly lastAttempt: boolean;
   /** Aborted at shutdown and when the job is cancelled or was taken over by another worker. */
   readonly signal: AbortSignal;
   /** Saves progress, 0 to 1, and tells subscribers; too frequent calls are merged. */

@@ -1,10 +1,12 @@
-import { Column, Entity, Index, PrimaryColumn } from "typeorm";
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from "typeorm";
+import type { Relation } from "typeorm";
 
 export type JobState = "WAITING" | "ACTIVE" | "DELAYED" | "COMPLETED" | "FAILED" | "CANCELLED";
 
 /** A job as the platform knows it; the queue only carries its id. */
 @Entity("jobs")
 @Index("jobs_by_age", ["createdAt", "id"])
+@Index("jobs_by_parent", ["parentId", "createdAt", "id"], { where: "parent_id IS NOT NULL" })
 @Index("jobs_unfinished", ["state"], { where: "state IN ('WAITING', 'ACTIVE', 'DELAYED')" })
 export class JobRow {
   @PrimaryColumn({ type: "uuid", primaryKeyConstraintName: "jobs_pkey" })
@@ -27,8 +29,13 @@ export class JobRow {
   @Column({ type: "double precision", default: 0 })
   progress!: number;
 
+  /** Deliveries since the last checkpoint; one that a shutdown ends does not count. */
   @Column({ type: "integer", default: 0 })
   attempts!: number;
+
+  /** Deliveries in a row, since the last checkpoint, that ended with their worker. */
+  @Column({ type: "integer", default: 0 })
+  lost!: number;
 
   @Column({ name: "max_attempts", type: "integer" })
   maxAttempts!: number;
@@ -42,6 +49,14 @@ export class JobRow {
 
   @Column({ type: "jsonb", nullable: true })
   result!: Record<string, unknown> | null;
+
+  /** The job that waits for this one. */
+  @Column({ name: "parent_id", type: "uuid", nullable: true })
+  parentId!: string | null;
+
+  /** Children that have yet to complete before the job is delivered. */
+  @Column({ type: "integer", default: 0 })
+  awaits!: number;
 
   @Column({ name: "trace_context", type: "jsonb", default: () => "'{}'" })
   traceContext!: Record<string, string>;
@@ -61,4 +76,8 @@ export class JobRow {
   /** When its worker last gave a sign of life, or it was last handed to the queue. */
   @Column({ name: "touched_at", type: "timestamptz", default: () => "now()" })
   touchedAt!: Date;
+
+  @ManyToOne(() => JobRow, { onDelete: "CASCADE" })
+  @JoinColumn({ name: "parent_id", foreignKeyConstraintName: "jobs_parent_fkey" })
+  parent?: Relation<JobRow>;
 }

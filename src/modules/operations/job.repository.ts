@@ -9,6 +9,27 @@ import type { JobDefinition } from "./job-definition.js";
 import { OutboxRepository } from "./outbox.repository.js";
 import type { EventPosition } from "./outbox.repository.js";
 
+/** Rows that one sweep takes. */
+const SWEPT_AT_ONCE = 1_000;
+
+/** Where a new job stands among others. */
+export interface JobFamily {
+  parentId?: string;
+  /** Children that must complete before it is delivered. */
+  awaits?: number;
+}
+
+type Time = "startedAt" | "finishedAt";
+
+/** Times are the database's, whose clock all processes share: `"now"` stands for it. */
+export type JobChanges = Partial<Omit<JobRow, Time | "touchedAt">> & { [T in Time]?: "now" | null };
+
+export interface JobFilter {
+  kind?: string;
+  state?: JobState;
+  parentId?: string;
+}
+
 /** The rows of jobs, each change with its event. */
 export class JobRepository {
   constructor(private readonly tx: Transaction) {}
@@ -18,6 +39,7 @@ export class JobRepository {
     payload: P,
     createdBy: string,
     traceContext: Record<string, string>,
+    family: JobFamily = {},
   ): Promise<{ job: JobRow; position: EventPosition }> {
     const id = randomUUID();
     await this.tx.insert(JobRow, {
@@ -29,6 +51,7 @@ export class JobRepository {
       maxAttempts: definition.attempts,
       createdBy,
       traceContext,
+      ...family,
     });
     const job = await this.tx.findOneByOrFail(JobRow, { id });
     return { job, position: await this.announce(job) };
@@ -51,10 +74,33 @@ export class JobRepository {
     return this.tx.findOne(JobRow, { where: { id }, lock: { mode: "pessimistic_write" } });
   }
 
-  async list(filter: { kind?: string; state?: JobState }, page: PageRequest): Promise<Page<JobRow>> {
+  /** Locks a job after its parent, in the one order in which everybody does. */
+  async lockWithParent({
+    id,
+    parentId,
+  }: Pick<JobRow, "id" | "parentId">): Promise<{ job: JobRow | null; parent: JobRow | null }> {
+    const parent = parentId === null ? null : await this.lock(parentId);
+    return { parent, job: await this.lock(id) };
+  }
+
+  /** Locks a parent's children; it is locked itself. */
+  lockChildren(parentId: string): Promise<JobRow[]> {
+    return this.tx.find(JobRow, {
+      where: { parentId },
+      order: { id: "ASC" },
+      lock: { mode: "pessimistic_write" },
+    });
+  }
+
+  countChildren(parentId: string): Promise<number> {
+    return this.tx.countBy(JobRow, { parentId });
+  }
+
+  async list(filter: JobFilter, page: PageRequest): Promise<Page<JobRow>> {
     const query = this.tx.createQueryBuilder(JobRow, "job");
     if (filter.kind !== undefined) query.andWhere("job.kind = :kind", { kind: filter.kind });
     if (filter.state !== undefined) query.andWhere("job.state = :state", { state: filter.state });
+    if (filter.parentId !== undefined) query.andWhere("job.parentId = :parentId", filter);
     const count = query.clone();
     if (page.after) {
       query.andWhere("(job.createdAt, job.id) < (:at, :id)", { at: page.after[0], id: page.after[1] });
@@ -73,10 +119,31 @@ export class JobRepository {
   }
 
   /** Writes the changes and appends the event that tells of them. */
-  async update(job: JobRow, changes: Partial<JobRow>): Promise<EventPosition> {
-    Object.assign(job, changes, { touchedAt: new Date() });
-    await this.tx.update(JobRow, job.id, { ...changes, touchedAt: job.touchedAt } as never);
+  async update(job: JobRow, changes: JobChanges): Promise<EventPosition> {
+    const { startedAt, finishedAt, ...values } = changes;
+    const timed = Object.entries({ startedAt, finishedAt, touchedAt: "now" as const })
+      .filter(([, time]) => time !== undefined)
+      .map(([name, time]) => [name, time === "now" ? () => "clock_timestamp()" : null] as const);
+    const { raw } = await this.tx
+      .createQueryBuilder()
+      .update(JobRow)
+      .set({ ...values, ...Object.fromEntries(timed) } as never)
+      .where("id = :id", { id: job.id })
+      .returning("started_at, finished_at, touched_at")
+      .execute();
+    const [times] = raw as [{ started_at: Date | null; finished_at: Date | null; touched_at: Date }];
+    const { started_at, finished_at, touched_at } = times;
+    Object.assign(job, values, { startedAt: started_at, finishedAt: finished_at, touchedAt: touched_at });
     return this.announce(job);
+  }
+
+  /** Seconds, by the database's clock, for which the claimant of an ACTIVE job may still be silent. */
+  async leaseLeft(id: string, leaseMs: number): Promise<number> {
+    const [row] = await this.tx.query<{ seconds: number }[]>(
+      `SELECT extract(epoch FROM touched_at - clock_timestamp())::float8 + $2 AS seconds FROM jobs WHERE id = $1`,
+      [id, leaseMs / 1000],
+    );
+    return row?.seconds ?? 0;
   }
 
   /**
@@ -84,31 +151,52 @@ export class JobRepository {
    * @returns false when it was cancelled, finished or taken over
    */
   async touch(id: string, fence: number, progress?: number): Promise<boolean> {
-    const [rows] = await this.tx.query<[unknown[], number]>(
-      `UPDATE jobs SET touched_at = now(), progress = coalesce($3, progress)
-       WHERE id = $1 AND fence = $2 AND state = 'ACTIVE' RETURNING id`,
+    const [[held]] = await this.tx.query<[{ kind: string; progress: number }[], number]>(
+      `UPDATE jobs SET touched_at = clock_timestamp(), progress = coalesce($3, progress)
+       WHERE id = $1 AND fence = $2 AND state = 'ACTIVE' RETURNING kind, progress`,
       [id, fence, progress ?? null],
     );
-    if (rows.length === 0) return false;
-    if (progress !== undefined) {
-      const job = await this.find(id);
-      if (job) await this.announce(job);
-    }
-    return true;
+    if (held && progress !== undefined) await this.announce({ id, state: "ACTIVE", ...held });
+    return held !== undefined;
   }
 
-  /** Jobs that the transport may have lost: waiting, or active without a sign of life. */
-  unfinished(silentSeconds: number): Promise<JobRow[]> {
-    return this.tx
-      .createQueryBuilder(JobRow, "job")
-      .where("job.state IN ('WAITING', 'ACTIVE', 'DELAYED')")
-      .andWhere("job.touchedAt < now() - make_interval(secs => :silentSeconds)", { silentSeconds })
-      .orderBy("job.createdAt")
-      .limit(1000)
-      .getMany();
+  /** Deliveries that end from here on without getting further are counted anew. */
+  async noteCheckpoint(id: string): Promise<void> {
+    await this.tx.query(
+      "UPDATE jobs SET attempts = 1, lost = 0 WHERE id = $1 AND (attempts > 1 OR lost > 0)",
+      [id],
+    );
   }
 
-  private announce(job: JobRow): Promise<EventPosition> {
+  /**
+   * Takes the jobs that the transport may have lost: those that have waited for so long, and those whose claimant
+   * has been silent for so long, from which they are taken away. Others who sweep at the same time get none of them.
+   * @param kinds that this process knows
+   * @param except ids that this process works on
+   */
+  async takeLost(
+    silentSeconds: number,
+    kinds: readonly string[],
+    except: readonly string[],
+  ): Promise<JobRow[]> {
+    const [taken] = await this.tx.query<[{ id: string; was: JobState }[], number]>(
+      `UPDATE jobs j SET touched_at = clock_timestamp(),
+         state = CASE lost.state WHEN 'ACTIVE' THEN 'WAITING' ELSE lost.state END,
+         fence = j.fence + (lost.state = 'ACTIVE')::int, lost = j.lost + (lost.state = 'ACTIVE')::int
+       FROM (SELECT id, state FROM jobs
+         WHERE state IN ('WAITING', 'ACTIVE', 'DELAYED') AND awaits = 0
+           AND touched_at < clock_timestamp() - make_interval(secs => $1)
+           AND kind = ANY($2) AND id <> ALL($3::uuid[])
+         ORDER BY created_at LIMIT ${SWEPT_AT_ONCE} FOR UPDATE SKIP LOCKED) lost
+       WHERE j.id = lost.id RETURNING j.id, lost.state AS was`,
+      [silentSeconds, kinds, except],
+    );
+    const rows = await this.byIds(taken.map(({ id }) => id));
+    for (const { id, was } of taken) if (was === "ACTIVE") await this.announce(rows.get(id)!);
+    return [...rows.values()];
+  }
+
+  private announce(job: Pick<JobRow, "id" | "kind" | "state" | "progress">): Promise<EventPosition> {
     return new OutboxRepository(this.tx).append({
       topic: "job",
       subject: { job: job.id, kind: job.kind },

@@ -165,7 +165,7 @@ export class DocumentEmbedder {
   ): Promise<number> {
     return this.database.transaction(async (tx) => {
       // The job before the collection, as its cancellation locks them.
-      await this.jobs.assertHeld(tx, run);
+      await this.jobs.checkpoint(tx, run);
       const collections = new CollectionRepository(tx);
       const collection = await collections.lock(index.collectionId);
       const pending = new PendingEmbeddingRepository(tx);

@@ -1,4 +1,4 @@
-import type { Database } from "../../ports/database.js";
+import type { Database, Transaction } from "../../ports/database.js";
 import { distanceTo, hnswName, operatorClass, passageTable } from "./passage-table.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 
@@ -58,10 +58,9 @@ export class HnswIndexRepository {
     return rows.length > 0;
   }
 
-  async drop(): Promise<void> {
-    await this.database.unhurried((session) =>
-      session.query(`DROP INDEX CONCURRENTLY IF EXISTS vectors.${this.name}`),
-    );
+  /** Searches of the passages wait until the transaction ends. */
+  async drop(tx: Transaction): Promise<void> {
+    await tx.query(`DROP INDEX IF EXISTS vectors.${this.name}`);
   }
 
   /** Holds up neither searches nor writes. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "../../ports/database.js";
 import { UnrecoverableJobError } from "../../ports/job-queue.js";
 import type { Logger } from "../../telemetry/logger.js";
+import type { JobRun, JobService } from "../operations/index.js";
 import { passageTable } from "./passage-table.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 import { HnswIndexRepository } from "./hnsw-index.repository.js";
@@ -33,6 +34,7 @@ const POLL_MS = 1_000;
 export class HnswIndexService {
   constructor(
     private readonly database: Database,
+    private readonly jobs: JobService,
     private readonly logger: Logger,
   ) {}
 
@@ -40,15 +42,15 @@ export class HnswIndexService {
    * Searches and writes go on meanwhile.
    * @throws {UnrecoverableJobError} when the index finds too little
    */
-  async buildAndProbe(index: SearchIndexRow, signal: AbortSignal): Promise<Probed> {
+  async buildAndProbe(index: SearchIndexRow, run: JobRun): Promise<Probed> {
     const hnsw = new HnswIndexRepository(this.database, index);
     if (!(await this.isWorthwhile(index))) return exact;
     let best: Probed = { recall: 0, efSearch: null };
     // After a kill, a graph that stands is not built again.
     const standing = (await hnsw.stands(GRAPHS.at(-1)!)) ? GRAPHS.slice(-1) : GRAPHS;
     for (const graph of standing) {
-      await this.build(hnsw, index, graph, signal);
-      best = await this.probe(hnsw, signal);
+      await this.build(hnsw, index, graph, run);
+      best = await this.probe(hnsw, run.signal);
       this.logger.info(
         { event: "search_index.probed", index: index.id, recall: best.recall },
         "the recall of an HNSW index was probed",
@@ -56,7 +58,7 @@ export class HnswIndexService {
       if (best.recall >= WANTED_RECALL) return best;
     }
     if (best.recall >= LEAST_RECALL) return best;
-    await hnsw.drop();
+    await this.drop(hnsw, run);
     throw new UnrecoverableJobError(
       `the index of ${passageTable(index.id)} finds only ${best.recall.toFixed(3)} of the nearest passages`,
     );
@@ -73,16 +75,25 @@ export class HnswIndexService {
     hnsw: HnswIndexRepository,
     index: SearchIndexRow,
     graph: HnswOptions,
-    signal: AbortSignal,
+    run: JobRun,
   ): Promise<void> {
+    const { signal } = run;
     // A process that was killed may have left a build behind that the server goes on with.
     while (await hnsw.isBeingBuilt()) await delay(POLL_MS, undefined, { signal });
     if (await hnsw.stands(graph)) return;
-    await hnsw.drop();
+    await this.drop(hnsw, run);
     const start = performance.now();
     await hnsw.create(graph, signal);
     const durationMs = Math.round(performance.now() - start);
     this.logger.info({ event: "search_index.built", index: index.id, durationMs }, "an HNSW index was built");
+  }
+
+  /** Not the index that another worker has built after it took the job over. */
+  private drop(hnsw: HnswIndexRepository, run: JobRun): Promise<void> {
+    return this.database.transaction(async (tx) => {
+      await this.jobs.assertHeld(tx, run);
+      await hnsw.drop(tx);
+    });
   }
 
   private async probe(hnsw: HnswIndexRepository, signal: AbortSignal): Promise<Probed> {

@@ -86,7 +86,7 @@ export class IndexBuilder {
   private async complete(index: SearchIndexRow, run: JobRun): Promise<boolean> {
     await this.whileHeld(index, run, (tx) => new SearchIndexRepository(tx).noteAbsent(index, run.id));
     await this.embedder.embedPending(run, { jobId: run.id, onProgress: () => Promise.resolve() });
-    const probed = await this.hnsw.buildAndProbe(index, run.signal);
+    const probed = await this.hnsw.buildAndProbe(index, run);
     await this.whileHeld(index, run, (tx) => new SearchIndexRepository(tx).update(index, probed));
     return true;
   }

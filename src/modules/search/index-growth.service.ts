@@ -33,7 +33,7 @@ export class IndexGrowthService {
   async build(id: number, run: JobRun): Promise<{ recall: number } | undefined> {
     const index = await new SearchIndexRepository(this.database.dataSource.manager).find(id);
     if (!index || index.state === "DISCARDED") return undefined;
-    const probed = await this.hnsw.buildAndProbe(index, run.signal);
+    const probed = await this.hnsw.buildAndProbe(index, run);
     await this.database.transaction(async (tx) => {
       await this.jobs.assertHeld(tx, run);
       const collections = new CollectionRepository(tx);

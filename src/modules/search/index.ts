@@ -66,7 +66,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
   const searching = new SearchService(database, models.served, embeddings.embeddings, documents);
   const ingestion = new IngestService(database, collections, jobs);
   const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
-  const hnsw = new HnswIndexService(database, logger);
+  const hnsw = new HnswIndexService(database, operations.jobs, logger);
   const indexBuilder = new IndexBuilder(database, jobs, embedder, hnsw, discardedIndexes);
   const embedderTraining = new EmbedderTrainingService(database, collections, training.runs);
   jobs.register(embedDocumentsJob);

@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import { FolderArchive } from "./adapters/embedded/folder-archive.js";
+import { FolderObjectStore } from "./adapters/embedded/folder-object-store.js";
+import { openS3Bucket } from "./adapters/service/open-s3-bucket.js";
+import type { OpenS3BucketOptions } from "./adapters/service/open-s3-bucket.js";
+import { S3Archive } from "./adapters/service/s3-archive.js";
+import { S3ObjectStore } from "./adapters/service/s3-object-store.js";
+import type { Config } from "./config/config.js";
+import type { Archive } from "./ports/archive.js";
+import type { ObjectStore } from "./ports/object-store.js";
+import type { Logger } from "./telemetry/logger.js";
+
+/** One place for bytes: objects by content, files by name. Closing the store closes both. */
+export interface Storage {
+  store: ObjectStore;
+  archive: Archive;
+}
+
+/** Where artifacts and backups live: the bucket of ML_S3_BUCKET, or folders in ML_DATA_DIR. */
+export function openStorage(config: Config, log: Logger): Promise<Storage> {
+  const { s3, dataDir } = config;
+  if (!s3) return openFolders(join(dataDir, "objects"), join(dataDir, "archive"));
+  return openBucket(config, { bucket: s3.bucket, variable: "ML_S3_BUCKET", log }, "local-objects");
+}
+
+/** The second place for them: ML_MIRROR_BUCKET of the same S3 store, or ML_MIRROR_DIR. */
+export async function openMirror(config: Config, log: Logger): Promise<Storage | undefined> {
+  const { mirror } = config;
+  if (!mirror) return undefined;
+  if ("folder" in mirror) return openFolders(mirror.folder, join(mirror.folder, "archive"));
+  return openBucket(config, { bucket: mirror.bucket, variable: "ML_MIRROR_BUCKET", log }, "mirror-drafts");
+}
+
+async function openFolders(objects: string, archive: string): Promise<Storage> {
+  return { store: await FolderObjectStore.open(objects), archive: await FolderArchive.open(archive) };
+}
+
+async function openBucket(
+  config: Config,
+  options: Pick<OpenS3BucketOptions, "bucket" | "variable" | "log">,
+  folder: string,
+): Promise<Storage> {
+  const s3 = config.s3!;
+  const bucket = await openS3Bucket({ ...options, config: s3, timeoutMs: config.startTimeoutMs });
+  const store = await S3ObjectStore.open({
+    bucket,
+    folder: join(config.dataDir, folder),
+    // Models are never opened from the mirror.
+    localBytes: options.variable === "ML_S3_BUCKET" ? s3.localBytes : 0,
+  });
+  return { store, archive: new S3Archive(bucket) };
+}
