@@ -20,7 +20,7 @@ const SEEDED = [
     statement: "UPDATE curve_snapshots SET values = '{1,1}' WHERE date = '2000-01-03'",
     report: "wrong: curve of 2000-01-03",
   },
-  { statement: "DELETE FROM documents WHERE key = '0-1'", report: "lost: document 0-1" },
+  { statement: "UPDATE documents SET key = 'another' WHERE key = '0-1'", report: "lost: document 0-1" },
   { statement: "DELETE FROM stage_transitions WHERE reason = 'turn 1'", report: "lost: promotion 1" },
 ];
 

@@ -27,7 +27,7 @@ async function deliverAgainAndAgain(site: Site): Promise<FaultOutcome> {
   const violations: string[] = [];
   await curveWithHistory(platform, MODEL, snapshotsOf(datesOf(1_000)));
   const queue = await createBullmqJobQueue({
-    transport: { kind: "redis", url: site.place.redisUrl },
+    transport: { kind: "redis", url: site.place.redisUrl, prefix: "254c", startTimeoutMs: 10_000 },
     onError: (error) => violations.push(`the queue reported: ${error.message}`),
   });
   const jobs = async () => {

@@ -74,7 +74,7 @@ async function race(gateways: readonly GraphClient[], expectedCurrent: number) {
     }),
   );
   return {
-    winners: answers.flatMap(({ data }) => (data ? [data.promoteModelVersion.transition] : [])),
+    winners: answers.flatMap(({ data }) => data?.promoteModelVersion?.transition ?? []),
     others: answers.flatMap(({ errors = [] }) => errors.map(({ extensions }) => extensions.code)),
   };
 }
@@ -129,11 +129,11 @@ async function raceForKeys(site: Site): Promise<FaultOutcome> {
     const different = await Promise.all(
       Array.from({ length: CALLERS }, (_, caller) => ask(caller, `different-${key}`, `text ${caller}`)),
     );
-    const won = different.filter(({ data }) => data !== null && data !== undefined).length;
+    const won = different.filter(({ data }) => data?.ingestDocuments).length;
     if (won !== 1) violations.push(`${won} different requests under one key were taken`);
     const codes = different.flatMap(({ errors = [] }) => errors.map(({ extensions }) => extensions.code));
     violations.push(...codes.filter((code) => code !== "CONFLICT").map((code) => `refused as ${code}`));
-    acknowledged += equal.filter(({ data }) => data).length + won;
+    acknowledged += equal.filter(({ data }) => data?.ingestDocuments).length + won;
   }
   const { collection } = await gateways[0]!.query<{ collection: { documents: { totalCount: number } } }>(
     `{ collection(name: "${COLLECTION}") { documents { totalCount } } }`,
