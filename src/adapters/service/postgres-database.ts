@@ -7,6 +7,7 @@ import type { AdapterLog } from "../adapter-log.js";
 import { DatabaseUnavailableError, TransactionConflictError } from "../postgres/translate-failure.js";
 import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
+import { vacuumTables } from "../postgres/vacuum-tables.js";
 import { postgresConnection } from "./postgres-connection.js";
 import { applyMigrations } from "./postgres-migrations.js";
 import { awaitPostgres } from "./postgres-start.js";
@@ -102,8 +103,8 @@ export class PostgresDatabase extends TypeormDatabase {
   }
 
   override async maintain(): Promise<void> {
-    // All else the server's own autovacuum and checkpointer do.
     await this.dataSource.query("DELETE FROM caller_positions WHERE at < now() - interval '1 day'");
+    await this.unhurried((session) => vacuumTables((sql) => session.query(sql)));
   }
 
   override async close(): Promise<void> {

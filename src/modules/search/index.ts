@@ -2,7 +2,7 @@ import type { Database } from "../../ports/database.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
-import type { ModelsModule } from "../models/index.js";
+import type { ModelsModule, VersionsInUse } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import type { TrainingModule } from "../training/index.js";
 import { CollectionRow } from "./collection.entity.js";
@@ -28,6 +28,7 @@ import { IngestService } from "./ingest.service.js";
 import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
 import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { SearchIndexRepository } from "./search-index.repository.js";
 import { SearchResolver } from "./search.resolver.js";
 import { SearchService } from "./search.service.js";
 import { ServingIndexService } from "./serving-index.service.js";
@@ -44,6 +45,7 @@ export interface SearchModule {
   indexGrowth: IndexGrowthService;
   indexRecovery: IndexRecoveryService;
   discardedIndexes: DiscardedIndexService;
+  versionsInUse: VersionsInUse;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -86,6 +88,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     indexGrowth: new IndexGrowthService(database, jobs, hnsw),
     indexRecovery: new IndexRecoveryService(database, models.registry, reindexing),
     discardedIndexes,
+    versionsInUse: (tx) => new SearchIndexRepository(tx).versionsInUse(),
     resolvers: [
       new CollectionResolver(collections, models.registry),
       new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
