@@ -103,7 +103,7 @@ export class PostgresDatabase extends TypeormDatabase {
   }
 
   override async maintain(): Promise<void> {
-    await this.dataSource.query("DELETE FROM caller_positions WHERE at < now() - interval '1 day'");
+    await this.replicas?.forget();
     await this.unhurried((session) => vacuumTables((sql) => session.query(sql)));
   }
 

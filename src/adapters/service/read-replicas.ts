@@ -49,6 +49,11 @@ export class ReadReplicas {
     );
   }
 
+  /** Positions that every replica in use has long passed. */
+  async forget(): Promise<void> {
+    await this.primary.query("DELETE FROM caller_positions WHERE at < now() - interval '1 day'");
+  }
+
   async close(): Promise<void> {
     this.closing.abort();
     await this.asking;
