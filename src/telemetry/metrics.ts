@@ -155,6 +155,13 @@ export const stageTransitions = new Counter({
   registers,
 });
 
+export const versionSwitches = new Counter({
+  name: "model_version_switches_total",
+  help: "Times that this process began to serve another version of a model for a stage, or failed to load it.",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+
 export const trainingRuns = new Counter({
   name: "training_runs_total",
   help: "Training runs that ended, by status.",
@@ -179,6 +186,24 @@ export const documentChanges = new Counter({
   name: "documents_total",
   help: "Documents that came in or went, by what became of them.",
   labelNames: ["outcome"] as const,
+  registers,
+});
+
+export const backupLastSuccess = new Gauge({
+  name: "backup_last_success_timestamp_seconds",
+  help: "When the newest backup was taken.",
+  registers,
+});
+
+export const backupBytes = new Gauge({
+  name: "backup_last_bytes",
+  help: "Size of the last dump that this process made.",
+  registers,
+});
+
+export const mirrorLag = new Gauge({
+  name: "mirror_lag_seconds",
+  help: "Age of the last complete mirroring: what was stored before it is in the mirror.",
   registers,
 });
 

@@ -1,6 +1,7 @@
 import type { Database } from "../../ports/database.js";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import type { ObjectStore } from "../../ports/object-store.js";
+import type { Logger } from "../../telemetry/logger.js";
 import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { OperationsModule } from "../operations/index.js";
@@ -10,12 +11,14 @@ import { ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
 import { ModelRegistryService } from "./model-registry.service.js";
+import { ModelProtectionResolver } from "./model-protection.resolver.js";
 import { ModelResolver } from "./model.resolver.js";
 import { ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
 import { ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionResolver, StageTransitionResolver } from "./model-version.resolver.js";
 import { ServedVersions } from "./served-versions.js";
 import { StageTransitionRow } from "./stage-transition.entity.js";
+import { VersionCleanup } from "./version-cleanup.service.js";
 
 export const modelEntities = [ModelRow, ModelVersionRow, StageTransitionRow];
 
@@ -23,6 +26,7 @@ export interface ModelsModule {
   registry: ModelRegistryService;
   lifecycle: ModelLifecycleService;
   served: ServedVersions;
+  cleanup: VersionCleanup;
   links: ArtifactLinks;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -37,6 +41,7 @@ export interface ModelsModuleOptions {
   /** Signs upload and download links. */
   linkKey: Uint8Array;
   maxArtifactBytes: number;
+  logger: Logger;
 }
 
 export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
@@ -49,18 +54,20 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
     operations.jobs,
     options.maxArtifactBytes,
   );
-  const served = new ServedVersions(database, store, runtime);
+  const served = new ServedVersions(database, store, runtime, options.logger);
   const lifecycle = new ModelLifecycleService(database, registry, served, runtime);
   operations.jobs.register(validateModelVersionJob);
   return {
     registry,
     lifecycle,
     served,
+    cleanup: new VersionCleanup(database),
     links,
     resolvers: [
       new ModelResolver(registry, lifecycle),
       new ModelVersionResolver(registry, lifecycle, curves.curves, links),
       new StageTransitionResolver(registry),
+      new ModelProtectionResolver(registry),
     ],
     nodeSources: nodeSources(registry, lifecycle),
   };
@@ -109,4 +116,5 @@ export { ModelVersionRow } from "./model-version.entity.js";
 export { modelLoader, versionLoader } from "./model-version.resolver.js";
 export { VersionSelector } from "./model-version.types.js";
 export { ServedVersions } from "./served-versions.js";
-export type { ServedVersion } from "./served-versions.js";
+export type { ServedVersion } from "./served-version.js";
+export type { VersionsInUse } from "./version-cleanup.service.js";

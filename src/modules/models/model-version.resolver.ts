@@ -72,12 +72,15 @@ export class ModelVersionResolver {
     return new ModelType(await modelLoader(context, this.registry).load(version.row.modelId));
   }
 
-  @FieldResolver(() => Artifact, { nullable: true, description: "Null for callers who may not download it." })
+  @FieldResolver(() => Artifact, {
+    nullable: true,
+    description: "Null for callers who may not download it, and once a cleanup has removed it.",
+  })
   async artifact(
     @Root() { row }: ModelVersionType,
     @Ctx() { caller, baseUrl }: RequestContext,
   ): Promise<Artifact | null> {
-    if (!mayDo(caller.roles, "model:download")) return null;
+    if (!mayDo(caller.roles, "model:download") || row.artifactRemovedAt !== null) return null;
     const [graph, ...files] = await Promise.all(
       filesOf(row).map(async (file) => ({
         ...file,
