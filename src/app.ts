@@ -132,6 +132,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       await runtime.close();
       await store.close();
       await engines.mirror?.store.close();
+      await engines.caches.close();
       await database.close();
       await tracing.close();
     },
@@ -141,7 +142,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
 /** Every module over the engines, and the resolvers that make the graph. */
 function createModules(
   config: Config,
-  { database, queue, store }: Engines,
+  { database, queue, store, caches }: Engines,
   linkKey: Uint8Array,
   logger: Logger,
 ) {
@@ -160,8 +161,9 @@ function createModules(
     logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
-  const { cacheBytes } = embedding;
-  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, cacheBytes });
+  const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
+  const answers = { cache: caches.answers, seconds: config.cache.ttlSeconds };
+  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, vectors });
   const training = createTrainingModule(database, operations, models, curves);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
@@ -170,11 +172,12 @@ function createModules(
     runtime,
     models,
     curves,
+    answers,
     logger,
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, operations, models, embeddings, training, logger });
+  const search = createSearchModule({ database, operations, models, embeddings, training, answers, logger });
   const samples = new SampleLoader({
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,
