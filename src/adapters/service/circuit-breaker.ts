@@ -10,33 +10,42 @@ export interface CircuitBreakerOptions {
 /** Keeps calls from an engine that fails, so that they cost nothing until it is back. */
 export class CircuitBreaker {
   private failuresInRow = 0;
-  private closedAgainAt = 0;
+  private open = false;
+  private nextTryAt = 0;
   private trying = false;
 
   constructor(private readonly options: CircuitBreakerOptions) {}
 
   /** @returns undefined when nobody was asked, or the call failed */
   async run<T>(call: () => Promise<T>): Promise<T | undefined> {
-    const open = this.failuresInRow >= this.options.failures;
-    if (open && (this.trying || performance.now() < this.closedAgainAt)) return undefined;
-    this.trying = open;
+    const isTry = this.open;
+    if (isTry && (this.trying || performance.now() < this.nextTryAt)) return undefined;
+    if (isTry) this.trying = true;
     try {
       const answer = await call();
-      if (open) this.options.onClose();
-      this.failuresInRow = 0;
+      this.succeeded();
       return answer;
     } catch (error) {
       this.failed(error as Error);
       return undefined;
     } finally {
-      if (open) this.trying = false;
+      if (isTry) this.trying = false;
     }
+  }
+
+  private succeeded(): void {
+    this.failuresInRow = 0;
+    if (!this.open) return;
+    this.open = false;
+    this.options.onClose();
   }
 
   private failed(reason: Error): void {
     this.failuresInRow++;
     if (this.failuresInRow < this.options.failures) return;
-    this.closedAgainAt = performance.now() + this.options.pauseMs;
-    if (this.failuresInRow === this.options.failures) this.options.onOpen(reason);
+    this.nextTryAt = performance.now() + this.options.pauseMs;
+    if (this.open) return;
+    this.open = true;
+    this.options.onOpen(reason);
   }
 }

@@ -38,7 +38,6 @@ export class RedisCache implements Cache {
     });
     // Every call says by itself what became of it.
     client.on("error", () => undefined);
-    client.connect().catch(() => undefined);
     return new RedisCache(client, `${prefix}:cache:`);
   }
 
