@@ -144,13 +144,18 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       await queue.close();
       await embeddings.embeddings.close();
       await runtime.close();
-      await store.close();
-      await engines.mirror?.store.close();
-      await engines.caches.close();
-      await database.close();
+      await closeEngines(engines);
       await tracing.close();
     },
   };
+}
+
+/** All but the queue, which ends before those who use the rest. */
+async function closeEngines({ store, mirror, caches, database }: Engines): Promise<void> {
+  await store.close();
+  await mirror?.store.close();
+  await caches.close();
+  await database.close();
 }
 
 /** Every module over the engines, and the resolvers that make the graph. */
