@@ -36,6 +36,8 @@ import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import type { SearchModule } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
+import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
+import type { UpkeepModule } from "./modules/upkeep/index.js";
 import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -54,6 +56,7 @@ export const entities = [
   ...trainingEntities,
   ...predictionEntities,
   ...searchEntities,
+  ...upkeepEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -69,6 +72,7 @@ export interface App {
   embeddings: EmbeddingsModule;
   training: TrainingModule;
   search: SearchModule;
+  upkeep: UpkeepModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
   door: Door;
@@ -119,7 +123,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
         });
   await operations.feed.start();
   await models.served.start();
-  const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
+  const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
   return {
     config,
     logger,
@@ -140,21 +144,23 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       await queue.close();
       await embeddings.embeddings.close();
       await runtime.close();
-      await store.close();
-      await engines.mirror?.store.close();
-      await database.close();
+      await closeEngines(engines);
       await tracing.close();
     },
   };
 }
 
+/** All but the queue, which ends before those who use the rest. */
+async function closeEngines({ store, mirror, caches, database }: Engines): Promise<void> {
+  await store.close();
+  await mirror?.store.close();
+  await caches.close();
+  await database.close();
+}
+
 /** Every module over the engines, and the resolvers that make the graph. */
-function createModules(
-  config: Config,
-  { database, queue, store }: Engines,
-  linkKey: Uint8Array,
-  logger: Logger,
-) {
+function createModules(config: Config, engines: Engines, linkKey: Uint8Array, logger: Logger) {
+  const { database, queue, store, caches } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
   const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
@@ -171,8 +177,9 @@ function createModules(
     logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
-  const { cacheBytes } = embedding;
-  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, cacheBytes });
+  const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
+  const answers = { cache: caches.answers, seconds: config.cache.ttlSeconds };
+  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, vectors });
   const training = createTrainingModule(database, operations, models, curves);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
@@ -181,24 +188,31 @@ function createModules(
     runtime,
     models,
     curves,
+    answers,
     logger,
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, operations, models, embeddings, training, logger });
+  const search = createSearchModule({ database, operations, models, embeddings, training, answers, logger });
   const samples = new SampleLoader({
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,
   });
-  const modules = [operations, curves, models, embeddings, training, predictions, search];
+  const upkeep = createUpkeepModule({
+    ...engines,
+    ...{ operations, models, search },
+    folder: join(config.dataDir, "dumps"),
+    backupDays: config.retention.backupDays,
+  });
+  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep];
   const resolvers = [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
   return {
-    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, samples },
-    resolvers,
+    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, upkeep },
+    ...{ samples, resolvers },
   };
 }
 

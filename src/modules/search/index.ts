@@ -1,8 +1,9 @@
 import type { Database } from "../../ports/database.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
-import type { ModelsModule } from "../models/index.js";
+import type { ModelsModule, VersionsInUse } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import type { TrainingModule } from "../training/index.js";
 import { CollectionRow } from "./collection.entity.js";
@@ -28,6 +29,7 @@ import { IngestService } from "./ingest.service.js";
 import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
 import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { SearchIndexRepository } from "./search-index.repository.js";
 import { SearchResolver } from "./search.resolver.js";
 import { SearchService } from "./search.service.js";
 import { ServingIndexService } from "./serving-index.service.js";
@@ -44,6 +46,7 @@ export interface SearchModule {
   indexGrowth: IndexGrowthService;
   indexRecovery: IndexRecoveryService;
   discardedIndexes: DiscardedIndexService;
+  versionsInUse: VersionsInUse;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -54,18 +57,19 @@ export interface SearchModuleOptions {
   models: ModelsModule;
   embeddings: EmbeddingsModule;
   training: TrainingModule;
+  answers: AnswerStore;
   logger: Logger;
 }
 
 export function createSearchModule(options: SearchModuleOptions): SearchModule {
-  const { database, operations, models, embeddings, training, logger } = options;
+  const { database, operations, models, embeddings, training, answers, logger } = options;
   const { jobs } = operations;
   const discardedIndexes = new DiscardedIndexService(database, logger);
   const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
   const collections = new CollectionService(database, models.registry, reindexing);
   const serving = new ServingIndexService(database);
   const documents = new DocumentService(database);
-  const searching = new SearchService(database, models.served, embeddings.embeddings, documents);
+  const searching = new SearchService(database, models.served, embeddings.embeddings, documents, answers);
   const ingestion = new IngestService(database, collections, jobs);
   const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
   const hnsw = new HnswIndexService(database, operations.jobs, logger);
@@ -86,6 +90,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     indexGrowth: new IndexGrowthService(database, jobs, hnsw),
     indexRecovery: new IndexRecoveryService(database, models.registry, reindexing),
     discardedIndexes,
+    versionsInUse: (tx) => new SearchIndexRepository(tx).versionsInUse(),
     resolvers: [
       new CollectionResolver(collections, models.registry),
       new CollectionEmbedderResolver(collections, serving, models.registry, jobs),
