@@ -2,6 +2,8 @@ import type { Database, Transaction } from "../../ports/database.js";
 import { ConflictError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import { reportSearch } from "../../telemetry/events.js";
 import { inSpan } from "../../telemetry/tracing.js";
+import { CachedAnswers, asJson } from "../caching/index.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { EmbeddingService } from "../embeddings/index.js";
 import type { ServedVersions } from "../models/index.js";
 import type { DocumentFilter, DocumentFilterRequest } from "./document-filter.rules.js";
@@ -12,7 +14,6 @@ import { FacetRepository } from "./facet.repository.js";
 import type { Facet } from "./facet.repository.js";
 import { highlight, wordsToLookUp } from "./highlight.rules.js";
 import { LexicalSearchRepository } from "./lexical-search.repository.js";
-import { SearchCache } from "./search-cache.js";
 import { rankByBoth, rankByMeaning, rankByWords } from "./search-ranking.js";
 import type { LexicalSide, RankedDocument, Ranking, SemanticSide } from "./search-ranking.js";
 import {
@@ -50,7 +51,8 @@ export interface SearchResult {
   cursor: string;
 }
 
-export interface SearchAnswer {
+/** What a search finds. */
+interface SearchFindings {
   results: SearchResult[];
   hasNextPage: boolean;
   hasPreviousPage: boolean;
@@ -59,6 +61,9 @@ export interface SearchAnswer {
   mode: SearchMode;
   strategy: string;
   exhausted: boolean;
+}
+
+export interface SearchAnswer extends SearchFindings {
   /** One for each result; made when they are first asked for. */
   highlights(): Promise<string[]>;
 }
@@ -78,7 +83,6 @@ interface SoundSearch {
   snapshot: Snapshot;
 }
 
-const CACHE_BYTES = 32 * 2 ** 20;
 /** Facets by meaning are counted over this many. */
 const FACETED = 1_000;
 /** Of those that hold one word; beyond, facets are counted over the newest. */
@@ -89,7 +93,8 @@ const LEAST_LISTABLE = 1_000;
 
 /** Finds documents by their words, by their meaning, or by both. */
 export class SearchService {
-  private readonly cache = new SearchCache<SearchAnswer>(CACHE_BYTES, sizeOf);
+  private readonly findings: CachedAnswers<SearchFindings>;
+  private readonly highlights: CachedAnswers<string[]>;
   private readonly words: WordLexemes;
 
   constructor(
@@ -97,7 +102,10 @@ export class SearchService {
     private readonly served: ServedVersions,
     private readonly embeddings: EmbeddingService,
     private readonly documents: DocumentService,
+    answers: AnswerStore,
   ) {
+    this.findings = new CachedAnswers("search", answers, asJson(1, withDates));
+    this.highlights = new CachedAnswers("highlight", answers, asJson(1));
     this.words = new WordLexemes(database);
   }
 
@@ -128,8 +136,10 @@ export class SearchService {
     const search = await this.check(tx, request, args);
     const { target, digest, facets } = search;
     const { id, generation } = target.collection;
-    const key = JSON.stringify([id, generation, target.index?.id, digest, facets, args.first, args.after]);
-    return this.cache.get(key, () => this.find(search));
+    const key = [id, generation, target.index?.id, digest, facets, args.first, args.after];
+    const findings = await this.findings.get(key, () => this.find(search));
+    const highlight = () => this.highlight(target, findings.results);
+    return { ...findings, highlights: once(() => this.highlights.get(key, highlight)) };
   }
 
   private async check(tx: Transaction, request: SearchRequest, args: PageArguments): Promise<SoundSearch> {
@@ -156,7 +166,7 @@ export class SearchService {
     return { tx, target, query, mode, filter, facets, page, digest, snapshot };
   }
 
-  private async find(search: SoundSearch): Promise<SearchAnswer> {
+  private async find(search: SoundSearch): Promise<SearchFindings> {
     const { page, mode, facets } = search;
     const wanted = Math.min(DEEPEST_RANK, (page.after?.rank ?? 0) + page.first + 1);
     const scope = await this.scopeOf(search, wanted);
@@ -174,7 +184,6 @@ export class SearchService {
           ? `${ranking.strategy}, nothing is embedded`
           : ranking.strategy,
       exhausted: shown.results.length < page.first,
-      highlights: once(() => this.highlight(search.target, shown.results)),
     };
   }
 
@@ -203,7 +212,7 @@ export class SearchService {
   private async read(
     { tx, page, digest, snapshot, mode, target }: SoundSearch,
     { documents: ranked }: Ranking,
-  ): Promise<Pick<SearchAnswer, "results" | "hasNextPage" | "hasPreviousPage">> {
+  ): Promise<Pick<SearchFindings, "results" | "hasNextPage" | "hasPreviousPage">> {
     const start = startOf(page, ranked);
     const end = Math.min(start + page.first, DEEPEST_RANK);
     const shown = ranked.slice(start, end);
@@ -314,10 +323,11 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
-function sizeOf({ results }: SearchAnswer): number {
-  return results.reduce(
-    (sum, { document: { text, metadata } }) =>
-      sum + 2 * text.length + 2 * JSON.stringify(metadata).length + 500,
-    0,
-  );
+function withDates(findings: SearchFindings): SearchFindings {
+  for (const { document } of findings.results) {
+    document.publishedAt = document.publishedAt && new Date(document.publishedAt);
+    document.createdAt = new Date(document.createdAt);
+    document.updatedAt = new Date(document.updatedAt);
+  }
+  return findings;
 }
