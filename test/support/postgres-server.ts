@@ -72,7 +72,7 @@ const SETTINGS = {
 const NOT_DURABLE = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" };
 
 /** Servers refuse to run as root: the owner of their files and processes then, or nothing. */
-function serverUser(): { uid?: number; gid?: number } {
+export function serverUser(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const users = readFileSync("/etc/passwd", "utf8").split("\n");
   for (const name of [USER, "nobody"]) {

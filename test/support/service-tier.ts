@@ -6,6 +6,8 @@ import pg from "pg";
 export interface ServiceAddresses {
   /** DSN of a superuser. */
   postgres: string;
+  /** Folder of the server's programs. */
+  postgresBin: string;
   redis: string;
   cacheRedis: string;
   s3: string;
@@ -47,7 +49,13 @@ export async function removeServicePlace(dataDir: string): Promise<void> {
   await (await place)?.remove();
 }
 
-async function makePlace({ postgres, redis, cacheRedis, s3 }: ServiceAddresses): Promise<ServicePlace> {
+async function makePlace({
+  postgres,
+  postgresBin,
+  redis,
+  cacheRedis,
+  s3,
+}: ServiceAddresses): Promise<ServicePlace> {
   const name = `t${randomUUID().replaceAll("-", "")}`;
   await administer(postgres, `CREATE DATABASE ${name}`);
   await makeBucket(s3, name);
@@ -58,6 +66,7 @@ async function makePlace({ postgres, redis, cacheRedis, s3 }: ServiceAddresses):
       ML_VECTOR_DB_DSN: dsn.href,
       // A test file starts several platforms side by side on one small server.
       ML_VECTOR_DB_POOL: "10",
+      ML_POSTGRES_BIN: postgresBin,
       ML_REDIS_URL: redis,
       ML_CACHE_REDIS_URL: cacheRedis,
       ML_REDIS_PREFIX: name,

@@ -22,6 +22,7 @@ export default async function startServices(): Promise<void> {
   );
   const addresses: ServiceAddresses = {
     postgres: postgres.dsn(),
+    postgresBin: postgres.bin,
     redis: `redis://127.0.0.1:${redis.port}`,
     cacheRedis: `redis://127.0.0.1:${cacheRedis.port}`,
     s3: s3.endpoint,
