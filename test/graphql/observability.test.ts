@@ -11,6 +11,7 @@ import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { rawGraph, rawRequest } from "../support/raw-http.js";
 import { promote, uploadVersion } from "../support/registry.js";
+import { onServiceTier } from "../support/service-tier.js";
 import { bearer, issueToken } from "../support/tokens.js";
 
 /** Found nowhere but in what the tests send: a secret, a name in a token, values. */
@@ -60,7 +61,7 @@ test("health tells of the whole, of being alive and of being ready", async () =>
   expect(health.status).toBe(200);
   expect(JSON.parse(health.body)).toMatchObject({
     status: "ok",
-    tier: "embedded",
+    tier: onServiceTier ? "service" : "embedded",
     checks: { database: "ok", queue: "ok", objects: "ok" },
   });
   expect(JSON.parse(health.body)).toHaveProperty("samples");
@@ -101,8 +102,8 @@ test("requests are counted by operation type, errors by code, inference by model
     ["embedding_tokens_total", { model: "embedder", priority: "interactive" }, 7],
     ["embedding_duration_seconds_count", { priority: "interactive" }, 2],
     ["embedding_batch_tokens_sum", { priority: "interactive" }, 7],
-    ["embedding_cache_lookups_total", { outcome: "hit" }, 1],
-    ["embedding_cache_lookups_total", { outcome: "miss" }, 2],
+    ["cache_lookups_total", { cache: "embedding", result: "hit" }, 1],
+    ["cache_lookups_total", { cache: "embedding", result: "miss" }, 2],
     ["model_inference_batch_rows_sum", { model: "embedder" }, 2],
   ];
   const before = await Promise.all(counters.map(([name, labels]) => count(name, labels)));

@@ -25,7 +25,7 @@ export const onServiceTier = addresses !== undefined;
 const CREDENTIALS = { accessKeyId: "test", secretAccessKey: "test-secret" };
 const byFolder = new Map<string, Promise<ServicePlace>>();
 
-interface ServicePlace {
+export interface ServicePlace {
   /** Variables of a platform. */
   environment: Record<string, string>;
   remove(): Promise<void>;
@@ -37,7 +37,7 @@ interface ServicePlace {
  */
 export async function serviceEnvironment(dataDir: string): Promise<Record<string, string>> {
   if (!addresses) return {};
-  const place = byFolder.get(dataDir) ?? makePlace(addresses);
+  const place = byFolder.get(dataDir) ?? makeServicePlace(addresses);
   byFolder.set(dataDir, place);
   return (await place).environment;
 }
@@ -49,7 +49,8 @@ export async function removeServicePlace(dataDir: string): Promise<void> {
   await (await place)?.remove();
 }
 
-async function makePlace({
+/** A database, a bucket and a prefix that nobody else uses. */
+export async function makeServicePlace({
   postgres,
   postgresBin,
   redis,
