@@ -111,11 +111,9 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
     serves === "health"
       ? createHealthDoor(health)
       : await createGateway({
-          schema,
+          ...{ schema, database, models, health },
           authenticator: new Authenticator(config.auth),
           feed: operations.feed,
-          models,
-          health,
           policy: config.http,
           publicUrl: config.http.publicUrl,
           explorer: config.explorer,

@@ -1,4 +1,4 @@
-import type { Database } from "../../ports/database.js";
+import type { Database, Transaction } from "../../ports/database.js";
 import { ConflictError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import { reportSearch } from "../../telemetry/events.js";
 import { inSpan } from "../../telemetry/tracing.js";
@@ -70,6 +70,8 @@ export interface SearchAnswer extends SearchFindings {
 
 /** A search whose input is sound. */
 interface SoundSearch {
+  /** Where all of it is read. */
+  tx: Transaction;
   target: SearchTarget;
   query: string;
   mode: SearchMode;
@@ -118,9 +120,11 @@ export class SearchService {
     const start = performance.now();
     const { mode } = request;
     return inSpan("search", { collection: request.collection, mode: mode ?? "HYBRID" }, async () => {
-      const answer = await this.attempt(request, page).catch((error: unknown) => {
+      // All of one search is read in one place: what is found belongs to the generation by which it is remembered.
+      const attempt = () => this.database.read((tx) => this.attempt(tx, request, page));
+      const answer = await attempt().catch((error: unknown) => {
         // The index that was to answer has been replaced and dropped meanwhile.
-        if (isUndefinedTable(error)) return this.attempt(request, page);
+        if (isUndefinedTable(error)) return attempt();
         throw error;
       });
       reportSearch({ mode: answer.mode, seconds: (performance.now() - start) / 1000 });
@@ -128,8 +132,8 @@ export class SearchService {
     });
   }
 
-  private async attempt(request: SearchRequest, args: PageArguments): Promise<SearchAnswer> {
-    const search = await this.check(request, args);
+  private async attempt(tx: Transaction, request: SearchRequest, args: PageArguments): Promise<SearchAnswer> {
+    const search = await this.check(tx, request, args);
     const { target, digest, facets } = search;
     const { id, generation } = target.collection;
     const key = [id, generation, target.index?.id, digest, facets, args.first, args.after];
@@ -138,10 +142,10 @@ export class SearchService {
     return { ...findings, highlights: once(() => this.highlights.get(key, highlight)) };
   }
 
-  private async check(request: SearchRequest, args: PageArguments): Promise<SoundSearch> {
+  private async check(tx: Transaction, request: SearchRequest, args: PageArguments): Promise<SoundSearch> {
     const { query } = request;
     const facets = toFacetKeys(request.facets);
-    const target = await new SearchTargetRepository(this.manager).find(request.collection, query);
+    const target = await new SearchTargetRepository(tx).find(request.collection, query);
     if (!target) {
       const field = "input.collection";
       throw new NotFoundError(`${field}: no collection "${request.collection}"`, { field });
@@ -159,7 +163,7 @@ export class SearchService {
       });
     }
     const snapshot = page.after?.snapshot ?? target.snapshot;
-    return { target, query, mode, filter, facets, page, digest, snapshot };
+    return { tx, target, query, mode, filter, facets, page, digest, snapshot };
   }
 
   private async find(search: SoundSearch): Promise<SearchFindings> {
@@ -183,30 +187,30 @@ export class SearchService {
     };
   }
 
-  private async scopeOf({ target, filter }: SoundSearch, wanted: number): Promise<SearchScope> {
+  private async scopeOf({ tx, target, filter }: SoundSearch, wanted: number): Promise<SearchScope> {
     const { id: collectionId, documentCount } = target.collection;
-    return findScope(this.manager, { collectionId, filter }, listable(wanted, documentCount));
+    return findScope(tx, { collectionId, filter }, listable(wanted, documentCount));
   }
 
-  private async lexicalSide({ target, snapshot }: SoundSearch): Promise<LexicalSide> {
-    const words = new LexicalSearchRepository(this.manager, target.collection.id, snapshot);
+  private async lexicalSide({ tx, target, snapshot }: SoundSearch): Promise<LexicalSide> {
+    const words = new LexicalSearchRepository(tx, target.collection.id, snapshot);
     return { words, plan: await words.plan(target.lexemes) };
   }
 
-  private async semanticSide({ target, query, snapshot }: SoundSearch): Promise<SemanticSide> {
+  private async semanticSide({ tx, target, query, snapshot }: SoundSearch): Promise<SemanticSide> {
     const index = target.index!;
     const version = await this.served.byVersionId(index.versionId);
     const [embedding] = await this.embeddings.embed(version, [query], {
       role: "QUERY",
       priority: "interactive",
     });
-    const meaning = new SemanticSearchRepository(this.manager, index, snapshot.lastDocumentId);
+    const meaning = new SemanticSearchRepository(tx, index, snapshot.lastDocumentId);
     return { meaning, vector: toUnitLength(embedding!.vector) };
   }
 
   /** The page's part of a ranking, with its documents. */
   private async read(
-    { page, digest, snapshot, mode, target }: SoundSearch,
+    { tx, page, digest, snapshot, mode, target }: SoundSearch,
     { documents: ranked }: Ranking,
   ): Promise<Pick<SearchFindings, "results" | "hasNextPage" | "hasPreviousPage">> {
     const start = startOf(page, ranked);
@@ -215,7 +219,7 @@ export class SearchService {
     const rows =
       shown.length === 0
         ? []
-        : await new DocumentRepository(this.manager).byIds(shown.map(({ documentId }) => documentId));
+        : await new DocumentRepository(tx).byIds(shown.map(({ documentId }) => documentId));
     const byId = new Map(rows.map((row) => [row.id, row]));
     const indexId = indexIdFor(mode, target);
     const results = shown.flatMap((item, i) => {
@@ -231,13 +235,13 @@ export class SearchService {
   }
 
   private countFacets(
-    { facets }: SoundSearch,
+    { tx, facets }: SoundSearch,
     ranking: Ranking,
     scope: SearchScope,
     lexical: LexicalSide | null,
   ): Promise<Facet[]> {
     if (facets.length === 0) return Promise.resolve([]);
-    const counted = new FacetRepository(this.manager);
+    const counted = new FacetRepository(tx);
     const parameters = new SqlParameters();
     const byWords = lexical && ranking.documents.every(({ passage }) => passage === null);
     if (byWords) {
@@ -258,10 +262,6 @@ export class SearchService {
     const known = await this.words.of(target.collection.language, wordsToLookUp(sources, lexemes));
     const query = new Set(lexemes);
     return sources.map((source) => highlight(source, (word) => known.get(word), query));
-  }
-
-  private get manager() {
-    return this.database.dataSource.manager;
   }
 }
 
