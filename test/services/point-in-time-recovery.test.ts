@@ -21,8 +21,8 @@ let receiver: ServerProcess | undefined;
 beforeEach(async () => {
   archive = await temporaryFolder();
   const { uid, gid } = serverUser();
-  for (const name of ["base", "received", "segments"]) await mkdir(join(archive.path, name));
-  for (const name of ["", "base", "received", "segments"]) {
+  for (const name of ["wal", "base"]) await mkdir(join(archive.path, name));
+  for (const name of ["", "wal", "base"]) {
     if (uid !== undefined) await chown(join(archive.path, name), uid, gid!);
   }
 });
@@ -40,7 +40,7 @@ async function begin(settings: Record<string, string> = {}): Promise<void> {
     PATH: `${server.bin}:${process.env.PATH}`,
     ...{ HOME: archive.path, LC_ALL: "C", PGHOST: "127.0.0.1", PGPORT: String(server.port) },
     ...{ PGUSER: "postgres", PGPASSWORD: server.connection().password },
-    WAL_ARCHIVE: archive.path,
+    ...{ WAL_ARCHIVE: join(archive.path, "wal"), BASE_BACKUPS: join(archive.path, "base") },
   };
   await server.query(
     "CREATE TABLE acknowledged (id integer PRIMARY KEY, at timestamptz DEFAULT clock_timestamp())",
@@ -157,7 +157,7 @@ test("it recovers to a moment, and overwrites nothing", async () => {
 }, 180_000);
 
 test("with archive_command alone, what a full segment has not carried away is lost, and only that", async () => {
-  const command = `WAL_ARCHIVE="${archive.path}" sh "${join(SCRIPTS, "archive-wal.sh")}" "%p" %f`;
+  const command = `WAL_ARCHIVE="${join(archive.path, "wal")}" sh "${join(SCRIPTS, "archive-wal.sh")}" "%p" %f`;
   await begin({ archive_mode: "on", archive_timeout: "60s", archive_command: command });
   await script("base-backup.sh");
   const { acknowledged, ended } = load();
