@@ -5,7 +5,9 @@ import type { BullmqJobQueueOptions } from "./adapters/bullmq/bullmq-job-queue.j
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
+import { postgresConnection } from "./adapters/service/postgres-connection.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
+import { ProcessLock } from "./adapters/service/process-lock.js";
 import type { Config } from "./config/config.js";
 import type { Archive } from "./ports/archive.js";
 import type { Database } from "./ports/database.js";
@@ -20,6 +22,8 @@ export interface Engines {
   database: Database;
   queue: JobQueue;
   store: ObjectStore;
+  /** Where other processes could come to the same database. */
+  lock?: ProcessLock;
   /** Files by name, in the same place as the objects. */
   archive: Archive;
   /** Where artifacts and backups are kept a second time. */
@@ -29,13 +33,34 @@ export interface Engines {
 /** The engines of the tier that is configured, port by port. */
 export async function openEngines(config: Config, schema: Schema, logger: Logger): Promise<Engines> {
   await makeDataFolder(config.dataDir);
+  const lock = await lockDatabase(config, logger);
   const { database, transport } = await openDatabase(config, schema, logger);
   return {
+    lock,
     database,
     queue: await openQueue(config, transport, logger),
     ...(await openStorage(config, logger)),
     mirror: await openMirror(config, logger),
   };
+}
+
+/** Before anything is changed in a database that other processes may work on. */
+async function lockDatabase(config: Config, log: Logger): Promise<ProcessLock | undefined> {
+  const { dsn, tls } = config.database;
+  if (dsn === undefined) return undefined;
+  const lacks = [
+    ...(config.redis.queueUrl === undefined ? ["ML_REDIS_URL"] : []),
+    ...(config.s3 === undefined ? ["ML_S3_BUCKET"] : []),
+  ];
+  return ProcessLock.take({
+    connection: await postgresConnection(dsn, tls),
+    mode: lacks.length === 0 ? "shared" : "alone",
+    ...{ lacks, log, startTimeoutMs: config.startTimeoutMs },
+    onLost: (err) => {
+      log.error({ event: "process.lock_lost", err }, "another process has taken the database over");
+      process.exit(70);
+    },
+  });
 }
 
 type Transport = BullmqJobQueueOptions["transport"];

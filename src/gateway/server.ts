@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { finished } from "node:stream/promises";
-import fastifyApollo, { fastifyApolloDrainPlugin } from "@as-integrations/fastify";
+import fastifyApollo from "@as-integrations/fastify";
 import Fastify from "fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
@@ -19,7 +19,7 @@ import type { Door } from "./door.js";
 import { serveExplorer } from "./explorer.js";
 import { formatError } from "./format-error.js";
 import { serveHealth } from "./health-endpoints.js";
-import type { HealthReport } from "./health-endpoints.js";
+import type { HealthState } from "./health-state.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { RequestContexts } from "./request-contexts.js";
@@ -30,7 +30,7 @@ export interface GatewayOptions {
   authenticator: Authenticator;
   feed: EventSource;
   models: ModelsModule;
-  health: () => HealthReport;
+  health: HealthState;
   policy: OriginPolicy;
   publicUrl?: string;
   explorer: boolean;
@@ -54,7 +54,6 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
   const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl);
   const apollo = createApollo(options.schema, { explorer: options.explorer });
-  apollo.addPlugin(fastifyApolloDrainPlugin(fastify));
   await apollo.start();
   await fastify.register(fastifyApollo(apollo), {
     path: "/graphql",
@@ -67,20 +66,24 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, options.policy);
   return {
     listen: (host, port) => listenOn(fastify, host, port),
-    close: async () => {
+    close: async (graceMs) => {
+      const cut = setTimeout(() => fastify.server.closeAllConnections(), graceMs);
       await subscriptions.close();
-      await apollo.stop();
       await fastify.close();
+      clearTimeout(cut);
+      await apollo.stop();
     },
   };
 }
 
-function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstance {
+function createFastify({ policy, maxBodyBytes, health }: GatewayOptions): FastifyInstance {
   const fastify = Fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
     genReqId: () => randomUUID(),
     forceCloseConnections: "idle",
+    // What has come is answered, to the last one.
+    return503OnClosing: false,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
@@ -89,6 +92,8 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
   });
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
+    // The client's next request goes to a process that stays.
+    if (health.draining) void reply.header("connection", "close");
     if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);
     if (grantCrossOrigin(request, reply, policy.allowedOrigins)) return;
     if (!isTracing()) return done();

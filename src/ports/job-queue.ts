@@ -42,6 +42,8 @@ export class UnrecoverableJobError extends Error {
 }
 
 export interface JobWorker {
+  /** Whether it takes jobs. */
+  isWorking(): boolean;
   /**
    * Stops taking jobs, aborts the deliveries under way after `graceMs`, and waits for them. What fails
    * once aborted is delivered again, by another worker or after the next start.

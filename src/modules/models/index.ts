@@ -15,6 +15,7 @@ import { ModelResolver } from "./model.resolver.js";
 import { ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
 import { ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionResolver, StageTransitionResolver } from "./model-version.resolver.js";
+import { ProductionWarmup } from "./production-warmup.js";
 import { ServedVersions } from "./served-versions.js";
 import { StageTransitionRow } from "./stage-transition.entity.js";
 
@@ -24,6 +25,7 @@ export interface ModelsModule {
   registry: ModelRegistryService;
   lifecycle: ModelLifecycleService;
   served: ServedVersions;
+  warmup: ProductionWarmup;
   links: ArtifactLinks;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -58,6 +60,7 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
     registry,
     lifecycle,
     served,
+    warmup: new ProductionWarmup(database, served, options.logger),
     links,
     resolvers: [
       new ModelResolver(registry, lifecycle),
