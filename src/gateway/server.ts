@@ -64,15 +64,17 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   serveArtifacts(fastify, options.models.registry, options.models.links);
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, options.policy);
+  const close = async (graceMs: number): Promise<void> => {
+    const cut = setTimeout(() => fastify.server.closeAllConnections(), graceMs);
+    await subscriptions.close();
+    await fastify.close();
+    clearTimeout(cut);
+    await apollo.stop();
+  };
+  let closing: Promise<void> | undefined;
   return {
     listen: (host, port) => listenOn(fastify, host, port),
-    close: async (graceMs) => {
-      const cut = setTimeout(() => fastify.server.closeAllConnections(), graceMs);
-      await subscriptions.close();
-      await fastify.close();
-      clearTimeout(cut);
-      await apollo.stop();
-    },
+    close: (graceMs) => (closing ??= close(graceMs)),
   };
 }
 

@@ -16,7 +16,8 @@ let gateway: ClusterProcess;
 let worker: ClusterProcess;
 
 beforeAll(async () => {
-  postgres = await startPostgres();
+  // What it has acknowledged it must still have after a crash.
+  postgres = await startPostgres({ durable: true });
   folder = await temporaryFolder();
   cluster = await startCluster({
     gateways: 1,
@@ -130,7 +131,7 @@ test("a process with an engine for itself is refused beside the others, also aft
 
 test("it ends when the database is gone, and has lost nothing that it had acknowledged", async () => {
   const { number } = await uploadVersion(gateway, "kept", offsetModel(1));
-  await promote(gateway, { model: "kept", number });
+  expect((await promote(gateway, { model: "kept", number })).errors).toBeUndefined();
   await postgres.stop("immediate");
   const codes = await Promise.all([gateway.stop(), worker.stop()]);
   for (const code of codes) expect(code).not.toBeNull();

@@ -13,7 +13,8 @@ let second: ClusterProcess;
 beforeAll(async () => {
   cluster = await startCluster({ gateways: 2, workers: 1 });
   [first, second] = cluster.gateways as [ClusterProcess, ClusterProcess];
-}, 120_000);
+  await versionsOf("steps", 3);
+}, 180_000);
 
 afterAll(() => cluster.remove());
 
@@ -24,14 +25,14 @@ async function moved(gateway: ClusterProcess, model: string, number: number): Pr
 }
 
 /** Versions 1 to n of a model add 1 to n. */
-async function modelWithVersions(model: string, count: number): Promise<void> {
+async function versionsOf(model: string, count: number): Promise<void> {
   for (let number = 1; number <= count; number++) {
     expect(await uploadVersion(first, model, offsetModel(number))).toMatchObject({ number, status: "READY" });
   }
 }
 
 interface Served {
-  predict: { version: { number: number }; outputs: { values: number[] }[] };
+  predict: { version: { number: number }; outputs: { values: number[][] }[] };
 }
 
 /** The version that a gateway serves: what it says, and what its output shows. */
@@ -44,7 +45,7 @@ async function servingNow(gateway: ClusterProcess, model: string): Promise<numbe
     }`,
     { model },
   );
-  expect(predict.outputs[0]!.values).toEqual([predict.version.number]);
+  expect(predict.outputs[0]!.values).toEqual([[predict.version.number]]);
   return predict.version.number;
 }
 
@@ -56,66 +57,58 @@ function breakListening(): Promise<unknown> {
 }
 
 test("a promotion and a rollback on one gateway are served by the other; no request fails meanwhile", async () => {
-  await modelWithVersions("followed", 3);
-  await moved(first, "followed", 1);
-  expect(await servingNow(second, "followed")).toBe(1);
+  await moved(first, "steps", 1);
+  expect(await servingNow(second, "steps")).toBe(1);
   let busy = true;
   const seen: number[] = [];
   const callers = [first, second].map(async (gateway) => {
-    while (busy) seen.push(await servingNow(gateway, "followed"));
+    while (busy) seen.push(await servingNow(gateway, "steps"));
   });
   for (const number of [2, 3]) {
-    await moved(first, "followed", number);
-    expect(await servingNow(first, "followed")).toBe(number);
-    await until(async () => (await servingNow(second, "followed")) === number);
+    await moved(first, "steps", number);
+    expect(await servingNow(first, "steps")).toBe(number);
+    await until(async () => (await servingNow(second, "steps")) === number);
   }
-  await rollBack(second, { model: "followed" });
-  expect(await servingNow(second, "followed")).toBe(2);
-  await until(async () => (await servingNow(first, "followed")) === 2);
+  await rollBack(second, { model: "steps" });
+  expect(await servingNow(second, "steps")).toBe(2);
+  await until(async () => (await servingNow(first, "steps")) === 2);
   busy = false;
   await Promise.all(callers);
   expect(new Set(seen)).toEqual(new Set([1, 2, 3]));
   expect(await metric(second, "model_version_switches_total", { outcome: "served" })).toBeGreaterThanOrEqual(
     2,
   );
-  const told = second.log.filter(
-    ({ event, model }) => event === "model.version_served" && model === "followed",
-  );
+  const told = second.log.filter(({ event, model }) => event === "model.version_served" && model === "steps");
   expect(told.map(({ number }) => number)).toEqual([2, 3, 2]);
 });
 
 test("a replica whose notifications are lost follows all the same", async () => {
-  await modelWithVersions("unheard", 2);
-  await moved(first, "unheard", 1);
-  expect(await servingNow(second, "unheard")).toBe(1);
-  for (const number of [2, 1, 2]) {
+  for (const number of [1, 2, 1]) {
     await breakListening();
-    await moved(first, "unheard", number);
-    await until(async () => (await servingNow(second, "unheard")) === number);
+    await moved(first, "steps", number);
+    await until(async () => (await servingNow(second, "steps")) === number);
   }
 });
 
 test("the version that a caller names is served wherever the stages point", async () => {
-  await modelWithVersions("named", 2);
-  await moved(first, "named", 1);
+  await moved(first, "steps", 1);
   const named = (gateway: ClusterProcess) =>
     gateway.query<Served>(
-      `{ predict(input: { model: "named", version: { number: 1 }, inputs: [{ name: "x", values: [0], shape: [1, 1] }] }) {
+      `{ predict(input: { model: "steps", version: { number: 1 }, inputs: [{ name: "x", values: [0], shape: [1, 1] }] }) {
         version { number } outputs { values }
       } }`,
     );
-  await moved(second, "named", 2);
+  await moved(second, "steps", 2);
   for (const gateway of cluster.gateways) {
     expect((await named(gateway)).predict).toMatchObject({
       version: { number: 1 },
-      outputs: [{ values: [1] }],
+      outputs: [{ values: [[1]] }],
     });
   }
 });
 
 test("production is warm before a gateway is ready, and health says so", async () => {
-  await modelWithVersions("warmed", 1);
-  await moved(first, "warmed", 1);
+  await moved(first, "steps", 1);
   const third = await cluster.addGateway();
   const health = (await (await fetch(`${third.url}/health`)).json()) as { models: Record<string, unknown> };
   const { data } = await first.ask<{ models: { edges: { node: { production: object | null } }[] } }>(
@@ -144,16 +137,15 @@ function promotionsOf(gateway: ClusterProcess, model: string, after?: string): G
 }
 
 test("a subscriber that moves between gateways gets every promotion once and in order", async () => {
-  await modelWithVersions("told", 2);
-  const start = await moved(first, "told", 1);
-  let listener = promotionsOf(first, "told");
+  const start = await moved(first, "steps", 3);
+  let listener = promotionsOf(first, "steps");
   await until(async () => (await metric(first, "graphql_subscriptions_open")) === 1);
   const seen: string[] = [];
   let cursor: string | undefined;
   const sent: string[] = [];
   for (let round = 0; round < 4; round++) {
     for (const gateway of cluster.gateways.slice(0, 2)) {
-      sent.push(await moved(gateway, "told", 2 - (sent.length % 2)));
+      sent.push(await moved(gateway, "steps", 2 - (sent.length % 2)));
       if (round % 2 === 1) await breakListening();
     }
     const events = await listener.until((all) => all.length >= 2);
@@ -161,14 +153,14 @@ test("a subscriber that moves between gateways gets every promotion once and in 
     seen.push(...events.map(({ transition }) => transition.id));
     cursor = events.at(-1)!.cursor;
     // These nobody hears; the other gateway replays them.
-    sent.push(await moved(first, "told", 2 - (sent.length % 2)));
-    listener = promotionsOf(cluster.gateways[(round + 1) % 2]!, "told", cursor);
+    sent.push(await moved(first, "steps", 2 - (sent.length % 2)));
+    listener = promotionsOf(cluster.gateways[(round + 1) % 2]!, "steps", cursor);
   }
   const last = await listener.until((all) => all.at(-1)?.transition.id === sent.at(-1));
   await listener.close();
   seen.push(...last.map(({ transition }) => transition.id));
-  const history = (await transitionsOf(first, "told")).map(({ id }) => id);
-  expect(history).toEqual([start, ...sent]);
+  const history = (await transitionsOf(first, "steps")).map(({ id }) => id);
+  expect(history.slice(history.indexOf(start) + 1)).toEqual(sent);
   expect(seen).toEqual(sent);
 });
 
@@ -191,7 +183,7 @@ test("the events of a job reach both gateways alike", async () => {
     return open.every((count) => count === 1);
   });
   await breakListening();
-  await modelWithVersions("worked", 3);
+  await versionsOf("worked", 3);
   const heard = await Promise.all(
     listeners.map((listener) => listener.until((all) => new Set(all.map(({ cursor }) => cursor)).size >= 9)),
   );
