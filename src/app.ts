@@ -13,22 +13,33 @@ import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
 import { HealthState } from "./gateway/health-state.js";
 import { createGateway } from "./gateway/server.js";
-import { createCurvesModule, curveEntities } from "./modules/curves/index.js";
+import { createCurvesModule, curveEntities, snapshotPartitions } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
 import type { ModelsModule } from "./modules/models/index.js";
-import { createOperationsModule, operationsEntities } from "./modules/operations/index.js";
+import {
+  createOperationsModule,
+  operationsEntities,
+  outboxPartitions,
+  PartitionService,
+} from "./modules/operations/index.js";
 import type { OperationsModule } from "./modules/operations/index.js";
-import { createPredictionsModule, predictionEntities } from "./modules/predictions/index.js";
+import {
+  createPredictionsModule,
+  predictionEntities,
+  predictionPartitions,
+} from "./modules/predictions/index.js";
 import { SampleLoader } from "./modules/samples/index.js";
 import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import type { SearchModule } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
 import { assertMigrated, assertSchemaIsKnown } from "./schema-check.js";
+import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
+import type { UpkeepModule } from "./modules/upkeep/index.js";
 import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -47,6 +58,7 @@ export const entities = [
   ...trainingEntities,
   ...predictionEntities,
   ...searchEntities,
+  ...upkeepEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -57,10 +69,12 @@ export interface App {
   queue: JobQueue;
   store: ObjectStore;
   operations: OperationsModule;
+  partitions: PartitionService;
   models: ModelsModule;
   embeddings: EmbeddingsModule;
   training: TrainingModule;
   search: SearchModule;
+  upkeep: UpkeepModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
   door: Door;
@@ -107,7 +121,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
         });
   await operations.feed.start();
   await models.served.start();
-  const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
+  const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
   return {
     config,
     logger,
@@ -155,15 +169,12 @@ function createHealth(
 }
 
 /** Every module over the engines, and the resolvers that make the graph. */
-function createModules(
-  config: Config,
-  { database, queue, store }: Engines,
-  linkKey: Uint8Array,
-  logger: Logger,
-) {
+function createModules(config: Config, engines: Engines, linkKey: Uint8Array, logger: Logger) {
+  const { database, queue, store } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
   const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
+  const partitions = new PartitionService(database, largeTables(config), logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
     database,
@@ -195,13 +206,31 @@ function createModules(
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,
   });
-  const modules = [operations, curves, models, embeddings, training, predictions, search];
+  const upkeep = createUpkeepModule({
+    ...engines,
+    ...{ operations, models, search },
+    folder: join(config.dataDir, "dumps"),
+    backupDays: config.retention.backupDays,
+  });
+  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep];
   const resolvers = [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return { runtime, operations, models, embeddings, training, predictions, search, samples, resolvers };
+  return {
+    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, upkeep },
+    ...{ samples, resolvers },
+  };
+}
+
+/** Tables that grow without end, and how long their rows are kept. */
+function largeTables({ retention }: Config) {
+  return [
+    snapshotPartitions,
+    predictionPartitions(retention.predictionLogDays),
+    outboxPartitions(retention.eventDays),
+  ];
 }
 
 function createRuntime(settings: InferenceConfig, modelOf: (key: string) => string): InferenceRuntime {

@@ -11,6 +11,7 @@ import { ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
 import { ModelRegistryService } from "./model-registry.service.js";
+import { ModelProtectionResolver } from "./model-protection.resolver.js";
 import { ModelResolver } from "./model.resolver.js";
 import { ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
 import { ModelVersionRow } from "./model-version.entity.js";
@@ -18,6 +19,7 @@ import { ModelVersionResolver, StageTransitionResolver } from "./model-version.r
 import { ProductionWarmup } from "./production-warmup.js";
 import { ServedVersions } from "./served-versions.js";
 import { StageTransitionRow } from "./stage-transition.entity.js";
+import { VersionCleanup } from "./version-cleanup.service.js";
 
 export const modelEntities = [ModelRow, ModelVersionRow, StageTransitionRow];
 
@@ -26,6 +28,7 @@ export interface ModelsModule {
   lifecycle: ModelLifecycleService;
   served: ServedVersions;
   warmup: ProductionWarmup;
+  cleanup: VersionCleanup;
   links: ArtifactLinks;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -61,11 +64,13 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
     lifecycle,
     served,
     warmup: new ProductionWarmup(database, served, options.logger),
+    cleanup: new VersionCleanup(database),
     links,
     resolvers: [
       new ModelResolver(registry, lifecycle),
       new ModelVersionResolver(registry, lifecycle, curves.curves, links),
       new StageTransitionResolver(registry),
+      new ModelProtectionResolver(registry),
     ],
     nodeSources: nodeSources(registry, lifecycle),
   };
@@ -115,3 +120,4 @@ export { modelLoader, versionLoader } from "./model-version.resolver.js";
 export { VersionSelector } from "./model-version.types.js";
 export { ServedVersions } from "./served-versions.js";
 export type { ServedVersion } from "./served-version.js";
+export type { VersionsInUse } from "./version-cleanup.service.js";

@@ -72,9 +72,12 @@ export class ModelVersionResolver {
     return new ModelType(await modelLoader(context, this.registry).load(version.row.modelId));
   }
 
-  @FieldResolver(() => Artifact, { nullable: true, description: "Null for callers who may not download it." })
+  @FieldResolver(() => Artifact, {
+    nullable: true,
+    description: "Null for callers who may not download it, and once a cleanup has removed it.",
+  })
   artifact(@Root() { row }: ModelVersionType, @Ctx() { caller, baseUrl }: RequestContext): Artifact | null {
-    if (!mayDo(caller.roles, "model:download")) return null;
+    if (!mayDo(caller.roles, "model:download") || row.artifactRemovedAt !== null) return null;
     const urlOf = (sha256: string, name: string) => baseUrl + this.links.download(sha256, name).path;
     return {
       sha256: row.sha256,

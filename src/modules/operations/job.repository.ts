@@ -196,6 +196,18 @@ export class JobRepository {
     return [...rows.values()];
   }
 
+  /** The oldest that wait for a delivery, behind another. */
+  waiting(kinds: readonly string[], after?: JobRow): Promise<JobRow[]> {
+    const query = this.tx
+      .createQueryBuilder(JobRow, "job")
+      .where("job.state = 'WAITING' AND job.awaits = 0 AND job.kind = ANY(:kinds)", { kinds });
+    if (after) {
+      const { createdAt: at, id } = after;
+      query.andWhere("(job.createdAt, job.id) > (:at, :id)", { at, id });
+    }
+    return query.orderBy("job.createdAt").addOrderBy("job.id").limit(SWEPT_AT_ONCE).getMany();
+  }
+
   private announce(job: Pick<JobRow, "id" | "kind" | "state" | "progress">): Promise<EventPosition> {
     return new OutboxRepository(this.tx).append({
       topic: "job",

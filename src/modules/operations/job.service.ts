@@ -82,6 +82,25 @@ export class JobService {
   }
 
   /**
+   * Enqueues again all that waits, which the transport may have forgotten, or not have taken while it was away.
+   * What this cannot do, the sweep does later.
+   */
+  async redispatch(): Promise<void> {
+    this.logger.info(
+      { event: "job.redispatched" },
+      "the queue's engine is back: what waits is enqueued again",
+    );
+    let after: JobRow | undefined;
+    do {
+      const waiting = await this.jobs()
+        .waiting(this.registry.kinds(), after)
+        .catch(() => []);
+      if (waiting.length > 0) await this.dispatch(...waiting);
+      after = waiting.at(-1);
+    } while (after);
+  }
+
+  /**
    * Locks the job's row for the transaction that writes its results.
    * @throws {UnrecoverableJobError} when the job was cancelled or another worker has taken it over
    */
