@@ -109,11 +109,9 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
     serves === "health"
       ? createHealthDoor(health)
       : await createGateway({
-          schema,
+          ...{ schema, database, models, health },
           authenticator: new Authenticator(config.auth),
           feed: operations.feed,
-          models,
-          health,
           policy: config.http,
           publicUrl: config.http.publicUrl,
           explorer: config.explorer,
@@ -143,6 +141,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           inference: () => runtime.close(),
           "the object store": () => store.close(),
           "the mirror": () => engines.mirror?.store.close(),
+          "the caches": () => engines.caches.close(),
           "the process lock": () => engines.lock?.close(),
           "the database": () => database.close(),
           traces: () => tracing.close(),
@@ -170,7 +169,7 @@ function createHealth(
 
 /** Every module over the engines, and the resolvers that make the graph. */
 function createModules(config: Config, engines: Engines, linkKey: Uint8Array, logger: Logger) {
-  const { database, queue, store } = engines;
+  const { database, queue, store, caches } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
   const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
@@ -187,8 +186,9 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
-  const { cacheBytes } = embedding;
-  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, cacheBytes });
+  const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
+  const answers = { cache: caches.answers, seconds: config.cache.ttlSeconds };
+  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, vectors });
   const training = createTrainingModule(database, operations, models, curves);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
@@ -197,11 +197,12 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     runtime,
     models,
     curves,
+    answers,
     logger,
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, operations, models, embeddings, training, logger });
+  const search = createSearchModule({ database, operations, models, embeddings, training, answers, logger });
   const samples = new SampleLoader({
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,

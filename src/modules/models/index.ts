@@ -48,7 +48,7 @@ export interface ModelsModuleOptions {
 
 export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
   const { database, store, runtime, operations, curves } = options;
-  const links = new ArtifactLinks(options.linkKey);
+  const links = new ArtifactLinks(options.linkKey, store);
   const registry = new ModelRegistryService(
     database,
     store,

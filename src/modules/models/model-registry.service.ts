@@ -211,15 +211,27 @@ export class ModelRegistryService {
 
   private async assertUploaded(version: ModelVersionRow): Promise<void> {
     for (const file of filesOf(version)) {
-      const size = await this.store.size(file.sha256);
-      if (size === file.bytes) continue;
       const field = file.name === GRAPH_FILE ? "input.number" : `input.files.${file.name}`;
+      if (await this.isStored(version, file, field)) continue;
       throw InvalidInputError.at(
         field,
-        size === undefined
-          ? `no bytes with the announced digest of ${file.name} have been uploaded`
-          : `${file.name} has ${size} bytes, ${file.bytes} were announced`,
+        `no bytes with the announced digest of ${file.name} have been uploaded`,
       );
+    }
+  }
+
+  /** @throws {InvalidInputError} when other bytes were sent to the store than those that were announced */
+  private async isStored(
+    version: ModelVersionRow,
+    { name, ...file }: ArtifactFileRecord,
+    field: string,
+  ): Promise<boolean> {
+    if ((await this.store.size(file.sha256)) === file.bytes) return true;
+    try {
+      return await this.store.takeUpload(version.id, file);
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error;
+      throw InvalidInputError.at(field, `${name}: ${error.message}`);
     }
   }
 
