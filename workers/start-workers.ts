@@ -42,7 +42,8 @@ export async function startWorkers(app: App, queues: readonly string[]): Promise
   const workers = new Map<string, JobWorker>();
   for (const queue of queues) {
     const concurrency = concurrencies[queue] ?? 2;
-    workers.set(queue, await app.queue.work(queue, { concurrency }, deliver));
+    const rate = app.config.queueRates[queue];
+    workers.set(queue, await app.queue.work(queue, { concurrency, rate }, deliver));
   }
   for (const { name, when, tick } of jobSchedules(app.config)) {
     workers.set(`schedule-${name}`, await app.queue.schedule(name, when, async () => void (await tick(app))));

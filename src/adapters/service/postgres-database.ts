@@ -67,7 +67,12 @@ export class PostgresDatabase extends TypeormDatabase {
     const wiring = {
       ...options,
       connection,
-      pooled: { statement_timeout: statementTimeoutMs, lock_timeout: lockTimeoutMs },
+      pooled: {
+        statement_timeout: statementTimeoutMs,
+        lock_timeout: lockTimeoutMs,
+        // A process that falls silent amid a transaction keeps its locks from others no longer than they would wait.
+        idle_in_transaction_session_timeout: lockTimeoutMs,
+      },
       poolSize: settings.poolSize ?? POOL_SIZE,
       silenceMs: statementTimeoutMs + SILENCE_AFTER_MS,
     };
