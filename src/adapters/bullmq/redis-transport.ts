@@ -1,4 +1,4 @@
-import { Queue, Worker } from "bullmq";
+import { FlowProducer, Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import type { JobPayload, JobTransport } from "./job-transport.js";
 
@@ -13,6 +13,7 @@ export async function openRedisTransport(
   await connection.connect();
   return {
     openQueue: (name) => new Queue<JobPayload, void>(name, { connection }),
+    openFlows: () => new FlowProducer({ connection }),
     openWorker: (name, process, options) =>
       new Worker<JobPayload, void>(name, process, { ...options, connection }),
     ping: () => connection.ping(),
