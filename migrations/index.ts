@@ -1,6 +1,18 @@
 import { Foundation1795000000000 } from "./1795000000000-foundation.js";
 import { Search1796000000000 } from "./1796000000000-search.js";
+import { PartitionLocksCurveSnapshots1797000000000 } from "./1797000000000-partition-locks-curve-snapshots.js";
+import { PartitionLocksInferenceRecords1797000000001 } from "./1797000000001-partition-locks-inference-records.js";
+import { PartitionLocksOutboxEvents1797000000002 } from "./1797000000002-partition-locks-outbox-events.js";
+import { CallerPositions1797000000003 } from "./1797000000003-caller-positions.js";
 import { JobFamilies1797200000000 } from "./1797200000000-job-families.js";
 
 /** In the order in which they are applied. */
-export const migrations = [Foundation1795000000000, Search1796000000000, JobFamilies1797200000000];
+export const migrations = [
+  Foundation1795000000000,
+  Search1796000000000,
+  PartitionLocksCurveSnapshots1797000000000,
+  PartitionLocksInferenceRecords1797000000001,
+  PartitionLocksOutboxEvents1797000000002,
+  CallerPositions1797000000003,
+  JobFamilies1797200000000,
+];

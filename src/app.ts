@@ -12,16 +12,25 @@ import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
 import type { HealthReport } from "./gateway/health-endpoints.js";
 import { createGateway } from "./gateway/server.js";
-import { createCurvesModule, curveEntities } from "./modules/curves/index.js";
+import { createCurvesModule, curveEntities, snapshotPartitions } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
 import type { ModelsModule } from "./modules/models/index.js";
-import { createOperationsModule, operationsEntities } from "./modules/operations/index.js";
+import {
+  createOperationsModule,
+  operationsEntities,
+  outboxPartitions,
+  PartitionService,
+} from "./modules/operations/index.js";
 import type { OperationsModule } from "./modules/operations/index.js";
-import { createPredictionsModule, predictionEntities } from "./modules/predictions/index.js";
+import {
+  createPredictionsModule,
+  predictionEntities,
+  predictionPartitions,
+} from "./modules/predictions/index.js";
 import { SampleLoader } from "./modules/samples/index.js";
 import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import type { SearchModule } from "./modules/search/index.js";
@@ -55,6 +64,7 @@ export interface App {
   queue: JobQueue;
   store: ObjectStore;
   operations: OperationsModule;
+  partitions: PartitionService;
   models: ModelsModule;
   embeddings: EmbeddingsModule;
   training: TrainingModule;
@@ -148,6 +158,7 @@ function createModules(
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
   const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
+  const partitions = new PartitionService(database, largeTables(config), logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
     database,
@@ -157,6 +168,7 @@ function createModules(
     curves,
     linkKey,
     maxArtifactBytes,
+    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const { cacheBytes } = embedding;
@@ -184,7 +196,19 @@ function createModules(
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return { runtime, operations, models, embeddings, training, predictions, search, samples, resolvers };
+  return {
+    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, samples },
+    resolvers,
+  };
+}
+
+/** Tables that grow without end, and how long their rows are kept. */
+function largeTables({ retention }: Config) {
+  return [
+    snapshotPartitions,
+    predictionPartitions(retention.predictionLogDays),
+    outboxPartitions(retention.eventDays),
+  ];
 }
 
 function createRuntime(settings: InferenceConfig, modelOf: (key: string) => string): InferenceRuntime {

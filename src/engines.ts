@@ -72,9 +72,11 @@ function openEmbedded(config: Config, schema: Schema, logger: Logger): Promise<E
 }
 
 function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promise<JobQueue> {
-  const { queueUrl } = config.redis;
+  const { queueUrl: url, tls, prefix } = config.redis;
+  const { startTimeoutMs } = config;
   return createBullmqJobQueue({
-    transport: queueUrl === undefined ? inDatabase : { kind: "redis", url: queueUrl },
+    transport:
+      url === undefined ? inDatabase : { kind: "redis", url, tls, prefix, startTimeoutMs, log: logger },
     leaseMs: config.jobLeaseMs,
     onError: (err, { queue }) =>
       logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),

@@ -15,6 +15,11 @@ export const jobSchedules = ({ jobLeaseMs }: App["config"]): Schedule[] => [
     when: { everyMs: 1.5 * jobLeaseMs },
     tick: ({ operations }) => operations.jobs.sweep(),
   },
+  {
+    name: "maintain-partitions",
+    when: { everyMs: HOUR_MS },
+    tick: ({ partitions }) => partitions.maintain(),
+  },
   { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
   {
     name: "sweep-search-indexes",

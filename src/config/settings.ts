@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseRedisUrl } from "../shared/redis-url.js";
 
 const MIB = 1024 * 1024;
 
@@ -65,14 +66,16 @@ const urls = (protocols: readonly string[]) =>
         },
       ),
   );
-/** Sentinel and Cluster name several servers, which `URL` does not parse: the adapter reads the rest. */
 const redis = z.preprocess(
   blankIsAbsent,
   z
     .string()
-    .regex(/^(redis|rediss|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster):\/\/[^\s/]/, {
-      error:
-        "allowed: a URL that starts with redis://, redis-sentinel:// or redis-cluster://, or rediss…:// for TLS",
+    .superRefine((value, context) => {
+      try {
+        parseRedisUrl(value);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: (error as Error).message });
+      }
     })
     .optional(),
 );

@@ -28,6 +28,7 @@ export interface Delivery {
 
 export interface QueueDepth {
   queue: string;
+  /** Those with a priority among them. */
   waiting: number;
   delayed: number;
   active: number;
@@ -41,6 +42,13 @@ export class UnrecoverableJobError extends Error {
   override readonly name = "UnrecoverableJobError";
 }
 
+export interface WorkOptions {
+  /** Deliveries at once by this worker. */
+  concurrency: number;
+  /** Deliveries a second by all workers of the queue together, who must all say the same; absent: no limit. */
+  rate?: number;
+}
+
 export interface JobWorker {
   /**
    * Stops taking jobs, aborts the deliveries under way after `graceMs`, and waits for them. What fails
@@ -51,6 +59,7 @@ export interface JobWorker {
 
 /** At-least-once delivery of job ids to workers, with retries and delays. */
 export interface JobQueue {
+  /** @throws {UnavailableError} when the transport does not take them within seconds; it may have taken some */
   enqueue(jobs: readonly QueuedJob[]): Promise<void>;
   /**
    * Enqueues a job that is delivered once its children have been, and jobs that are its children; all of one queue.
@@ -61,7 +70,7 @@ export interface JobQueue {
   remove(queue: string, id: string): Promise<void>;
   work(
     queue: string,
-    options: { concurrency: number },
+    options: WorkOptions,
     handler: (delivery: Delivery) => Promise<void>,
   ): Promise<JobWorker>;
   /** Calls `tick` on one worker, whichever, by a cron pattern (UTC) or every so many milliseconds. */
@@ -70,6 +79,8 @@ export interface JobQueue {
     when: { cron: string } | { everyMs: number },
     tick: () => Promise<void>,
   ): Promise<JobWorker>;
+  /** Calls `listener` after each time that the transport was away, or forgot what it held. */
+  onRecovered(listener: () => void): void;
   depths(): Promise<QueueDepth[]>;
   /** @throws {UnavailableError} when the transport does not answer */
   check(): Promise<void>;

@@ -19,6 +19,7 @@ import {
   searchDuration,
   stageTransitions,
   trainingRuns,
+  versionSwitches,
 } from "./metrics.js";
 
 let logger: Logger = createLogger("silent");
@@ -31,6 +32,27 @@ export function logEventsTo(target: Logger): void {
 export function reportStageTransition(transition: { model: string; kind: string; stage: string }): void {
   stageTransitions.inc({ kind: transition.kind, stage: transition.stage });
   logger.info({ event: "model.stage_changed", ...transition }, "a model version changed its stage");
+}
+
+interface VersionSwitch {
+  model: string;
+  stage: string;
+  version: string;
+}
+
+/** This process serves another version from now on; `seconds` it took to load and warm it. */
+export function reportVersionServed(change: VersionSwitch & { number: number; seconds: number }): void {
+  versionSwitches.inc({ outcome: "served" });
+  logger.info({ event: "model.version_served", ...change }, "a promoted version is warm and serves here");
+}
+
+/** The version before goes on serving here, and loading is tried again. */
+export function reportVersionNotServed(change: VersionSwitch & { err: unknown }): void {
+  versionSwitches.inc({ outcome: "failed" });
+  logger.error(
+    { event: "model.version_not_served", ...change },
+    "a promoted version does not load; the one before it goes on serving here",
+  );
 }
 
 export function reportTrainingEnd(run: {

@@ -155,6 +155,13 @@ export const stageTransitions = new Counter({
   registers,
 });
 
+export const versionSwitches = new Counter({
+  name: "model_version_switches_total",
+  help: "Times that this process began to serve another version of a model for a stage, or failed to load it.",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+
 export const trainingRuns = new Counter({
   name: "training_runs_total",
   help: "Training runs that ended, by status.",

@@ -3,11 +3,11 @@ import type { Duplex } from "node:stream";
 import { createBullmqJobQueue } from "../../src/adapters/bullmq/bullmq-job-queue.js";
 import type { BullmqJobQueueOptions } from "../../src/adapters/bullmq/bullmq-job-queue.js";
 import { openTestDatabase } from "../support/embedded-test-database.js";
-import { startMutingProxy } from "../support/muting-proxy.js";
 import { redisIsInstalled, startRedis } from "../support/redis-server.js";
 import { until } from "../support/until.js";
 import { describeJobQueue, QUICK } from "./job-queue-contract.js";
 import type { QueueUnderTest } from "./job-queue-contract.js";
+import { queueOnRedis } from "./queue-on-redis.js";
 
 function open(transport: BullmqJobQueueOptions["transport"]) {
   return createBullmqJobQueue({ ...QUICK, transport, onError: () => undefined });
@@ -41,32 +41,15 @@ async function onEmbeddedPostgres(): Promise<QueueUnderTest> {
   };
 }
 
-async function onRedis(): Promise<QueueUnderTest> {
-  const redis = await startRedis();
-  const queue = await open({ kind: "redis", url: `redis://127.0.0.1:${redis.port}` });
-  const another = async () => {
-    const proxy = await startMutingProxy(redis.port);
-    const other = await open({ kind: "redis", url: `redis://127.0.0.1:${proxy.port}` });
-    const close = async () => {
-      await other.close();
-      await proxy.close();
-    };
-    return { ...proxy, queue: other, close };
-  };
-  return {
-    queue,
-    another,
-    drop: async () => {
-      await queue.close();
-      await redis.stop();
-    },
-  };
-}
-
 describeJobQueue("BullMQ on embedded PostgreSQL", onEmbeddedPostgres);
 
-if (redisIsInstalled) describeJobQueue("BullMQ on Redis", onRedis);
-else test.skip("BullMQ on Redis: redis-server is not installed", () => undefined);
+if (redisIsInstalled) {
+  describeJobQueue("BullMQ on Redis", async () => {
+    const redis = await startRedis();
+    return queueOnRedis({ url: redis.url, port: redis.port, stop: () => redis.stop() });
+  });
+}
+if (!redisIsInstalled) test.skip("BullMQ on Redis: redis-server is not installed", () => undefined);
 
 test("jobs and transactions share one embedded database without harm", async () => {
   const { database, drop } = await openTestDatabase();

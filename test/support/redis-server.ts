@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
+import type { TlsFiles } from "../../src/config/config.js";
 import { freePort } from "./free-port.js";
 import { runProgram } from "./run-program.js";
 import { startServerProcess } from "./server-process.js";
 import { temporaryFolder } from "./temporary-folder.js";
-import type { TestCertificates } from "./test-certificates.js";
 
 export interface RedisServer {
   port: number;
@@ -29,8 +28,8 @@ export interface RedisServerOptions {
   /** Bytes, or such as 2mb. */
   maxmemory?: string;
   password?: string;
-  /** Speaks nothing but TLS, to clients with a certificate of the authority. */
-  tls?: TestCertificates;
+  /** Speaks nothing but TLS, to clients with a certificate of the authority such as this one is. */
+  tls?: Required<TlsFiles>;
   /** Appends each write to disk before it answers; otherwise all is in memory. */
   appendOnly?: boolean;
   port?: number;
@@ -98,9 +97,6 @@ function toArguments(folder: string, port: number, options: RedisServerOptions):
 const SERVER_TLS = { ca: "--tls-ca-cert-file", cert: "--tls-cert-file", key: "--tls-key-file" };
 const CLIENT_TLS = { ca: "--cacert", cert: "--cert", key: "--key" };
 
-function tlsArguments({ folder }: TestCertificates, names: typeof SERVER_TLS): string[] {
-  return [
-    ...[names.ca, join(folder, "ca.crt"), names.cert, join(folder, "server.crt")],
-    ...[names.key, join(folder, "server.key")],
-  ];
+function tlsArguments({ ca, cert, key }: Required<TlsFiles>, names: typeof SERVER_TLS): string[] {
+  return [names.ca, ca, names.cert, cert, names.key, key];
 }

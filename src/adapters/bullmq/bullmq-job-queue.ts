@@ -1,7 +1,15 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { UnrecoverableError, WaitingError } from "bullmq";
 import type { PoolConfig } from "pg";
 import { UnrecoverableJobError } from "../../ports/job-queue.js";
-import type { Delivery, JobQueue, JobWorker, QueueDepth, QueuedJob } from "../../ports/job-queue.js";
+import type {
+  Delivery,
+  JobQueue,
+  JobWorker,
+  QueueDepth,
+  QueuedJob,
+  WorkOptions,
+} from "../../ports/job-queue.js";
 import { assertAnswers } from "../assert-answers.js";
 import type {
   JobTransport,
@@ -13,9 +21,12 @@ import type {
 } from "./job-transport.js";
 import { openPostgresTransport } from "./postgres-transport.js";
 import { openRedisTransport } from "./redis-transport.js";
+import type { RedisTransportOptions } from "./redis-transport.js";
+
+type RedisTransportChoice = { kind: "redis" } & Omit<RedisTransportOptions, "onError">;
 
 export interface BullmqJobQueueOptions {
-  transport: { kind: "postgres"; connection: PoolConfig } | { kind: "redis"; url: string };
+  transport: { kind: "postgres"; connection: PoolConfig } | RedisTransportChoice;
   /** Told of what goes wrong in the background: broken connections, lost leases, failing ticks. */
   onError: (error: Error, context: { queue?: string }) => void;
   /** Wait before the second delivery; doubled before each further one, and up to half of it random. */
@@ -28,6 +39,9 @@ export interface BullmqJobQueueOptions {
 
 /** Deliveries that may end with the death of their worker before the job counts as failed. */
 const MAX_STALLED = 3;
+
+/** What a worker may take beyond its grace to hand its jobs back. */
+const CLOSE_LIMIT_MS = 5_000;
 
 /** Failed jobs stay visible for a week, the newest thousand of each queue. */
 const KEEP_FAILED = { age: 7 * 24 * 3600, count: 1000 };
@@ -58,28 +72,19 @@ export class BullmqJobQueue implements JobQueue {
     const opened =
       transport.kind === "postgres"
         ? await openPostgresTransport(transport.connection, onError)
-        : await openRedisTransport(transport.url, onError);
+        : await openRedisTransport({ ...transport, onError });
     return new BullmqJobQueue(opened, options);
   }
 
   async enqueue(jobs: readonly QueuedJob[]): Promise<void> {
     const byQueue = new Map<string, QueuedJob[]>();
     for (const job of jobs) byQueue.set(job.queue, [...(byQueue.get(job.queue) ?? []), job]);
-    for (const [name, group] of byQueue) {
-      const queue = this.queue(name);
-      await Promise.all(group.map((job) => forgetSettled(queue, job.id)));
-      await queue.addBulk(group.map((job) => this.toBullmq(job)));
-    }
+    const added = Promise.all([...byQueue].map(([name, group]) => this.add(this.queue(name), group)));
+    await assertAnswers("the job queue", added);
   }
 
   async enqueueFlow(parent: QueuedJob, children: readonly QueuedJob[]): Promise<void> {
-    const queue = this.queue(parent.queue);
-    await Promise.all([parent, ...children].map((job) => forgetSettled(queue, job.id)));
-    const [root, ...leaves] = [parent, ...children].map((job) => ({
-      ...this.toBullmq(job),
-      queueName: parent.queue,
-    }));
-    await this.flowsOf(parent.queue).add({ ...root!, children: leaves });
+    await assertAnswers("the job queue", this.addFlow(parent, children));
   }
 
   async remove(queue: string, id: string): Promise<void> {
@@ -88,12 +93,12 @@ export class BullmqJobQueue implements JobQueue {
 
   async work(
     queue: string,
-    options: { concurrency: number },
+    options: WorkOptions,
     handler: (delivery: Delivery) => Promise<void>,
   ): Promise<JobWorker> {
     // Known from now on, so that its depth is reported.
     this.queue(queue);
-    return this.startWorker(queue, options.concurrency, handler);
+    return this.startWorker(queue, options, handler);
   }
 
   async schedule(
@@ -112,7 +117,7 @@ export class BullmqJobQueue implements JobQueue {
     const keeper = setInterval(() => {
       planIfLost(queue, name, plan).catch((error: Error) => this.report(error, queueName));
     }, this.stalledIntervalMs);
-    const worker = await this.startWorker(queueName, 1, () =>
+    const worker = await this.startWorker(queueName, { concurrency: 1 }, () =>
       tick().catch((error: Error) => this.options.onError(error, { queue: queueName })),
     );
     const close = async (graceMs: number) => {
@@ -121,6 +126,10 @@ export class BullmqJobQueue implements JobQueue {
       await queue.close();
     };
     return { close };
+  }
+
+  onRecovered(listener: () => void): void {
+    this.transport.onRecovered(listener);
   }
 
   async depths(): Promise<QueueDepth[]> {
@@ -136,6 +145,21 @@ export class BullmqJobQueue implements JobQueue {
     await Promise.all([...this.workers].map((worker) => worker.close(0)));
     await Promise.all([...this.queues.values(), ...this.flows.values()].map((each) => each.close()));
     await this.transport.close();
+  }
+
+  private async add(queue: TransportQueue, jobs: readonly QueuedJob[]): Promise<void> {
+    await Promise.all(jobs.map((job) => forgetSettled(queue, job.id)));
+    await queue.addBulk(jobs.map((job) => this.toBullmq(job)));
+  }
+
+  private async addFlow(parent: QueuedJob, children: readonly QueuedJob[]): Promise<void> {
+    const queue = this.queue(parent.queue);
+    await Promise.all([parent, ...children].map((job) => forgetSettled(queue, job.id)));
+    const [root, ...leaves] = [parent, ...children].map((job) => ({
+      ...this.toBullmq(job),
+      queueName: parent.queue,
+    }));
+    await this.flowsOf(parent.queue).add({ ...root!, children: leaves });
   }
 
   private queue(name: string): TransportQueue {
@@ -162,12 +186,13 @@ export class BullmqJobQueue implements JobQueue {
 
   private async startWorker(
     queue: string,
-    concurrency: number,
+    { concurrency, rate }: WorkOptions,
     handler: (delivery: Delivery) => Promise<void>,
   ): Promise<JobWorker> {
     const shutdown = new AbortController();
     const worker = this.transport.openWorker(queue, processWith(handler, shutdown.signal), {
       concurrency,
+      ...(rate === undefined ? {} : { limiter: { max: rate, duration: 1_000 } }),
       maxStalledCount: MAX_STALLED,
       lockDuration: this.leaseMs,
       stalledInterval: this.stalledIntervalMs,
@@ -192,7 +217,9 @@ export class BullmqJobQueue implements JobQueue {
       shutdown.abort();
       worker.cancelAllJobs("the worker shuts down");
     }, graceMs);
-    await worker.close();
+    // A transport that is away answers nobody: what it holds of ours, it delivers to others when the lease has ended.
+    const late = delay(graceMs + CLOSE_LIMIT_MS, undefined, { ref: false });
+    await Promise.race([worker.close(), late]);
     clearTimeout(abort);
     this.workers.delete(started);
   }

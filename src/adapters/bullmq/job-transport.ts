@@ -43,5 +43,7 @@ export interface JobTransport {
   openWorker(name: string, process: Process, options: Omit<WorkerOptions, "connection">): TransportWorker;
   /** Rejects when the engine behind it does not answer. */
   ping(): Promise<unknown>;
+  /** Calls `listener` after each time that the engine was away, or forgot what it held. */
+  onRecovered(listener: () => void): void;
   close(): Promise<void>;
 }

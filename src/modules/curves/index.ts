@@ -1,5 +1,6 @@
 import type { Database } from "../../ports/database.js";
 import type { NodeSource } from "../graph/index.js";
+import type { PartitionedTable } from "../operations/index.js";
 import { CurveResolver } from "./curve.resolver.js";
 import { CurveService } from "./curve.service.js";
 import { CurveType } from "./curve.types.js";
@@ -7,6 +8,15 @@ import { CurveRow } from "./curve.entity.js";
 import { CurveSnapshotRow } from "./curve-snapshot.entity.js";
 
 export const curveEntities = [CurveRow, CurveSnapshotRow];
+
+/** Evidence: kept for ever. By the decade, since every look for the latest snapshot goes through all partitions. */
+export const snapshotPartitions: PartitionedTable = {
+  table: "curve_snapshots",
+  column: "date",
+  span: "decade",
+  ahead: 1,
+  appendOnly: true,
+};
 
 export interface CurvesModule {
   curves: CurveService;

@@ -1,6 +1,7 @@
 import type { Database } from "../../ports/database.js";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import type { ObjectStore } from "../../ports/object-store.js";
+import type { Logger } from "../../telemetry/logger.js";
 import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { OperationsModule } from "../operations/index.js";
@@ -37,6 +38,7 @@ export interface ModelsModuleOptions {
   /** Signs upload and download links. */
   linkKey: Uint8Array;
   maxArtifactBytes: number;
+  logger: Logger;
 }
 
 export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
@@ -49,7 +51,7 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
     operations.jobs,
     options.maxArtifactBytes,
   );
-  const served = new ServedVersions(database, store, runtime);
+  const served = new ServedVersions(database, store, runtime, options.logger);
   const lifecycle = new ModelLifecycleService(database, registry, served, runtime);
   operations.jobs.register(validateModelVersionJob);
   return {
@@ -109,4 +111,4 @@ export { ModelVersionRow } from "./model-version.entity.js";
 export { modelLoader, versionLoader } from "./model-version.resolver.js";
 export { VersionSelector } from "./model-version.types.js";
 export { ServedVersions } from "./served-versions.js";
-export type { ServedVersion } from "./served-versions.js";
+export type { ServedVersion } from "./served-version.js";

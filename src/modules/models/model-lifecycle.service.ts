@@ -191,7 +191,7 @@ export class ModelLifecycleService {
     followUps: readonly FollowUp[],
   ): Promise<StageTransitionRow> {
     failpoint("promotion.committed");
-    this.served.forget(modelName);
+    await this.served.changed(modelName);
     for (const followUp of followUps) await followUp();
     const transition = (await this.findTransition(change.transition))!;
     if (!change.repeated)

@@ -63,6 +63,29 @@ export class ModelVersionRepository {
     return new Map(rows.map((row) => [row.modelId, row]));
   }
 
+  /** Ids of what is in a stage that holds one version, for many models at once: model, stage, version. */
+  async inExclusiveStages(
+    modelIds: readonly string[],
+  ): Promise<{ modelId: string; stage: Stage; id: string }[]> {
+    return this.tx.query(
+      `SELECT model_id AS "modelId", stage, id FROM model_versions
+       WHERE model_id = ANY($1) AND stage IN ('PRODUCTION', 'STAGING')`,
+      [modelIds],
+    );
+  }
+
+  /** What is in production, what got there last first. */
+  async newestInProduction(limit: number): Promise<{ model: string; stage: Stage }[]> {
+    return this.tx.query(
+      `SELECT model.name AS model, version.stage FROM model_versions version
+       JOIN models model ON model.id = version.model_id
+       JOIN stage_transitions change ON change.version_id = version.id
+       WHERE version.stage = 'PRODUCTION'
+       GROUP BY model.id, version.id ORDER BY max(change.at) DESC LIMIT $1`,
+      [limit],
+    );
+  }
+
   async update(version: ModelVersionRow, changes: Partial<ModelVersionRow>): Promise<void> {
     Object.assign(version, changes);
     await this.tx.update(ModelVersionRow, version.id, changes as never);

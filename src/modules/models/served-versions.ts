@@ -1,17 +1,17 @@
 import type { Database } from "../../ports/database.js";
-import type {
-  InferenceRuntime,
-  LoadedModel,
-  ModelSignature,
-  ModelSource,
-} from "../../ports/inference-runtime.js";
+import type { InferenceRuntime, LoadedModel } from "../../ports/inference-runtime.js";
 import type { ObjectStore } from "../../ports/object-store.js";
+import { Bell } from "../../shared/bell.js";
 import { NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
+import type { Logger } from "../../telemetry/logger.js";
 import { OUTBOX_CHANNEL } from "../operations/index.js";
 import type { ModelRow } from "./model.entity.js";
 import { ModelRepository } from "./model.repository.js";
 import type { ModelVersionRow, Stage } from "./model-version.entity.js";
 import { ModelVersionRepository } from "./model-version.repository.js";
+import { isExclusive } from "./model-lifecycle.rules.js";
+import type { ServedVersion } from "./served-version.js";
+import { StagePointers } from "./stage-pointers.js";
 import { toModelSource } from "./version-files.js";
 
 export interface VersionSelector {
@@ -20,36 +20,40 @@ export interface VersionSelector {
   stage?: Stage | null;
 }
 
-/** A version with all that serving it needs. */
-export interface ServedVersion {
-  model: ModelRow;
-  version: ModelVersionRow;
-  signature: ModelSignature;
-  source: ModelSource;
-}
+/** A change that was not heard of is noticed after this. */
+const POLL_MS = 1_000;
 
 /**
  * Which version answers a call, from memory: asking the database at each call would cost more than the
- * call. Stage changes of this process forget at once, those of others with their event.
+ * call. A stage change of any process is followed once the version is warm here.
  */
 export class ServedVersions {
-  private readonly byModel = new Map<string, Map<string, Promise<ServedVersion>>>();
+  private readonly pointers: StagePointers;
+  /** By number and by stages that hold many versions, by model. */
+  private readonly byModel = new Map<string, Promise<ServedVersion>>();
   private readonly byId = new Map<string, Promise<ServedVersion>>();
   private readonly modelNames = new Map<string, string>();
+  private readonly bell = new Bell();
+  private following: Promise<void> = Promise.resolve();
+  private loop: Promise<void> = Promise.resolve();
   private stopListening?: () => Promise<void>;
 
   constructor(
     private readonly database: Database,
     private readonly store: ObjectStore,
     private readonly runtime: InferenceRuntime,
-  ) {}
+    private readonly logger: Logger,
+  ) {
+    this.pointers = new StagePointers(runtime, (id) => this.find(id));
+  }
 
   async start(): Promise<void> {
     this.stopListening = await this.database.listen(OUTBOX_CHANNEL, (topic) => {
       if (topic !== "promotion" && topic !== "") return;
-      this.byModel.clear();
-      this.byId.clear();
+      this.forget();
+      this.bell.ring();
     });
+    this.loop = this.keepFollowing();
   }
 
   /**
@@ -58,17 +62,10 @@ export class ServedVersions {
    */
   resolve(modelName: string, selector: VersionSelector | null | undefined): Promise<ServedVersion> {
     const wanted = selector?.number == null ? (selector?.stage ?? "PRODUCTION") : selector.number;
-    const known = this.byModel.get(modelName)?.get(String(wanted));
-    if (known) return known;
-    const looked = this.lookUp(modelName, wanted);
-    const versions = this.byModel.get(modelName) ?? new Map<string, Promise<ServedVersion>>();
-    this.byModel.set(modelName, versions.set(String(wanted), looked));
-    // A failure may be cured a moment later (a first promotion): never remembered.
-    looked.catch(() => {
-      versions.delete(String(wanted));
-      if (versions.size === 0 && this.byModel.get(modelName) === versions) this.byModel.delete(modelName);
-    });
-    return looked;
+    const look = () => this.lookUp(modelName, wanted);
+    if (typeof wanted === "string" && isExclusive(wanted))
+      return this.pointers.resolve(modelName, wanted, look);
+    return remembered(this.byModel, `${wanted} ${modelName}`, look);
   }
 
   /**
@@ -77,12 +74,7 @@ export class ServedVersions {
    * @throws {PreconditionFailedError} when the version is not READY
    */
   byVersionId(id: string): Promise<ServedVersion> {
-    const known = this.byId.get(id);
-    if (known) return known;
-    const looked = this.find(id);
-    this.byId.set(id, looked);
-    looked.catch(() => this.byId.delete(id));
-    return looked;
+    return remembered(this.byId, id, () => this.find(id));
   }
 
   /** Loads the version and runs it once, before it serves anyone. */
@@ -95,13 +87,49 @@ export class ServedVersions {
     return this.modelNames.get(sourceKey) ?? "unknown";
   }
 
-  forget(modelName: string): void {
-    this.byModel.delete(modelName);
-    this.byId.clear();
+  /** A stage of the model has changed: resolves once this process serves what is there now, or has reported why not. */
+  async changed(modelName: string): Promise<void> {
+    this.forget();
+    await this.follow();
+    await this.pointers.settled(modelName);
   }
 
   async close(): Promise<void> {
+    this.bell.retire();
+    await this.loop;
     await this.stopListening?.();
+  }
+
+  private async keepFollowing(): Promise<void> {
+    while (!this.bell.retired) {
+      await this.follow();
+      await this.bell.wait(POLL_MS);
+    }
+  }
+
+  /** One after the other: an answer of before a change must not be heeded after one that knows of it. */
+  private follow(): Promise<void> {
+    return (this.following = this.following.then(() => this.readStages()));
+  }
+
+  private async readStages(): Promise<void> {
+    const models = this.pointers.models();
+    if (models.length === 0) return;
+    try {
+      const rows = await new ModelVersionRepository(this.database.dataSource.manager).inExclusiveStages(
+        models,
+      );
+      const ids = new Map(rows.map(({ modelId, stage, id }) => [`${stage} ${modelId}`, id]));
+      if (this.pointers.follow((modelId, stage) => ids.get(`${stage} ${modelId}`))) this.forget();
+    } catch (err) {
+      this.logger.warn({ event: "model.stages_unknown", err }, "stage changes cannot be read; asking again");
+    }
+  }
+
+  /** Rows say in which stage they are: what is not in a pointer is read again. */
+  private forget(): void {
+    this.byModel.clear();
+    this.byId.clear();
   }
 
   private async find(id: string): Promise<ServedVersion> {
@@ -138,4 +166,20 @@ export class ServedVersions {
     this.modelNames.set(source.key, model.name);
     return { model, version, signature: version.signature, source };
   }
+}
+
+/** A failure may be cured a moment later (a first promotion): never remembered. */
+function remembered(
+  known: Map<string, Promise<ServedVersion>>,
+  key: string,
+  look: () => Promise<ServedVersion>,
+): Promise<ServedVersion> {
+  const earlier = known.get(key);
+  if (earlier) return earlier;
+  const looked = look();
+  known.set(key, looked);
+  looked.catch(() => {
+    if (known.get(key) === looked) known.delete(key);
+  });
+  return looked;
 }

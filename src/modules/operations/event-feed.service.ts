@@ -1,4 +1,5 @@
 import type { Database } from "../../ports/database.js";
+import { Bell } from "../../shared/bell.js";
 import { outboxLag, subscriptionsOpen } from "../../telemetry/metrics.js";
 import { OUTBOX_CHANNEL, OutboxRepository, parseEventCursor } from "./outbox.repository.js";
 import type { EventTopic, StoredEvent } from "./outbox.repository.js";
@@ -73,37 +74,5 @@ export class EventFeed {
     this.closed = true;
     for (const wake of this.wakers) wake();
     await this.stopListening?.();
-  }
-}
-
-/** Remembers a ring that came while nobody waited. */
-class Bell {
-  /** Its owner listens no more. */
-  retired = false;
-  private rung = false;
-  private answer?: () => void;
-
-  readonly ring = (): void => {
-    this.rung = true;
-    this.answer?.();
-  };
-
-  retire(): void {
-    this.retired = true;
-    this.ring();
-  }
-
-  async wait(atMostMs: number): Promise<void> {
-    if (!this.rung) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, atMostMs);
-        this.answer = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.rung = false;
-    this.answer = undefined;
   }
 }

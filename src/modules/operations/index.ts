@@ -13,8 +13,18 @@ import { JobService } from "./job.service.js";
 import { JobType } from "./job.types.js";
 import { RetentionService } from "./retention.service.js";
 import { OutboxEvent } from "./outbox-event.entity.js";
+import type { PartitionedTable } from "./partitioned-table.js";
 
 export const operationsEntities = [JobRow, OutboxEvent, IdempotencyKey];
+
+/** @param keepDays how long a subscriber may be away and still get what it missed */
+export const outboxPartitions = (keepDays: number): PartitionedTable => ({
+  table: "outbox_events",
+  column: "at",
+  span: "week",
+  ahead: 2,
+  keepDays,
+});
 
 export interface OperationsModule {
   jobs: JobService;
@@ -34,6 +44,7 @@ export function createOperationsModule(
   const registry = new JobRegistry(jobLeaseMs);
   const lifecycle = new JobLifecycle(registry);
   const jobs = new JobService(database, queue, registry, lifecycle, logger);
+  queue.onRecovered(() => void jobs.redispatch());
   return {
     jobs,
     deliveries: new JobDeliveryService(database, queue, registry, lifecycle, logger),
@@ -61,6 +72,8 @@ export { JobRepository } from "./job.repository.js";
 export { JobService } from "./job.service.js";
 export type { JobHooks } from "./job-registry.js";
 export { JobPayload, JobType } from "./job.types.js";
+export { PartitionService } from "./partition.service.js";
+export type { PartitionedTable } from "./partitioned-table.js";
 export { onceOnly } from "./once-only.js";
 export { OUTBOX_CHANNEL, OutboxRepository, cursorBefore, toEventCursor } from "./outbox.repository.js";
 export type { EventPosition, StoredEvent } from "./outbox.repository.js";

@@ -28,6 +28,7 @@ export class OutboxEvent {
   @Column({ type: "jsonb" })
   payload!: Record<string, unknown>;
 
-  @Column({ type: "timestamptz" })
+  /** Partitions are by week. */
+  @PrimaryColumn({ type: "timestamptz", primaryKeyConstraintName: "outbox_events_pkey" })
   at!: Date;
 }

@@ -73,10 +73,6 @@ export class OutboxRepository {
     );
     return { transactionId: BigInt(row!.xmin) - 1n, id: MOST_ID };
   }
-
-  async removeBefore(time: Date): Promise<void> {
-    await this.tx.query("DELETE FROM outbox_events WHERE at < $1", [time]);
-  }
 }
 
 const MOST_ID = 2n ** 63n - 1n;

@@ -4,6 +4,7 @@ import type { Logger } from "../../telemetry/logger.js";
 import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { ModelsModule } from "../models/index.js";
+import type { PartitionedTable } from "../operations/index.js";
 import { ForecastService } from "./forecast.service.js";
 import { InferenceLog } from "./inference-log.js";
 import { InferenceRecord } from "./inference-record.entity.js";
@@ -13,6 +14,15 @@ import { CurveForecastType, PredictionType } from "./prediction.types.js";
 import type { TensorLimits } from "./tensor-shape.rules.js";
 
 export const predictionEntities = [InferenceRecord];
+
+/** @param keepDays how long predictions can be looked up */
+export const predictionPartitions = (keepDays: number): PartitionedTable => ({
+  table: "inference_records",
+  column: "at",
+  span: "month",
+  ahead: 2,
+  keepDays,
+});
 
 export interface PredictionsModule {
   predictions: PredictionService;

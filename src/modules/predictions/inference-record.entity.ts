@@ -18,7 +18,8 @@ export class InferenceRecord {
   @Column({ type: "text" })
   caller!: string;
 
-  @Column({ type: "timestamptz" })
+  /** Partitions are by month. */
+  @PrimaryColumn({ type: "timestamptz", primaryKeyConstraintName: "inference_records_pkey" })
   at!: Date;
 
   @Column({ name: "latency_ms", type: "double precision" })

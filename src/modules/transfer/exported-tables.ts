@@ -34,5 +34,6 @@ export const tablesLeftBehind: Readonly<Record<string, string>> = {
   postings: "made anew from the documents, by the dictionaries of the database that will be searched",
   search_indexes:
     "vectors are embedded anew by the versions in production, into the kind of index that the tier has",
+  caller_positions: "places in the log of the server that was left",
   pending_embeddings: "what an index lacked; the new one gets every document",
 };
