@@ -5,6 +5,7 @@ import { PartitionLocksInferenceRecords1797000000001 } from "./1797000000001-par
 import { PartitionLocksOutboxEvents1797000000002 } from "./1797000000002-partition-locks-outbox-events.js";
 import { CallerPositions1797000000003 } from "./1797000000003-caller-positions.js";
 import { JobFamilies1797200000000 } from "./1797200000000-job-families.js";
+import { TrainingSegments1797200000001 } from "./1797200000001-training-segments.js";
 
 /** In the order in which they are applied. */
 export const migrations = [
@@ -15,4 +16,5 @@ export const migrations = [
   PartitionLocksOutboxEvents1797000000002,
   CallerPositions1797000000003,
   JobFamilies1797200000000,
+  TrainingSegments1797200000001,
 ];

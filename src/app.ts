@@ -173,7 +173,7 @@ function createModules(
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const { cacheBytes } = embedding;
   const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, cacheBytes });
-  const training = createTrainingModule(database, operations, models, curves);
+  const training = createTrainingModule(database, operations, models, curves, config.trainingSegmentMs);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
   const predictions = createPredictionsModule({

@@ -38,7 +38,7 @@ export async function startWorkers(app: App, queues: readonly string[]): Promise
   const workers: JobWorker[] = [];
   for (const queue of queues) {
     const concurrency = concurrencies[queue] ?? 2;
-    workers.push(await app.queue.work(queue, { concurrency }, deliver));
+    workers.push(await app.queue.work(queue, { concurrency, rate: app.config.queueRates[queue] }, deliver));
   }
   for (const { name, when, tick } of jobSchedules(app.config)) {
     workers.push(await app.queue.schedule(name, when, async () => void (await tick(app))));

@@ -157,6 +157,20 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
       await worker.close(1_000);
     });
 
+    test("takes a flow twice as once", async () => {
+      const [parent, ...children] = [job("repeated"), job("repeated"), job("repeated")];
+      await queue.enqueueFlow(parent, children);
+      await queue.enqueueFlow(parent, children);
+      const delivered: string[] = [];
+      const worker = await queue.work("repeated", { concurrency: 1 }, async ({ id }) => {
+        delivered.push(id);
+      });
+      await until(() => delivered.includes(parent.id));
+      expect(delivered.slice(0, 2).sort()).toEqual(children.map(({ id }) => id).sort());
+      expect(delivered.slice(2)).toEqual([parent.id]);
+      await worker.close(1_000);
+    });
+
     test("takes a parent out without its children", async () => {
       const [parent, child] = [job("orphans"), job("orphans")];
       await queue.enqueueFlow(parent, [child]);

@@ -202,11 +202,11 @@ export class JobRepository {
     return [...rows.values()];
   }
 
-  /** The oldest that wait for a delivery, behind another. */
+  /** The oldest that wait for a delivery or for their children, behind another; their children come with them. */
   waiting(kinds: readonly string[], after?: JobRow): Promise<JobRow[]> {
     const query = this.tx
       .createQueryBuilder(JobRow, "job")
-      .where("job.state = 'WAITING' AND job.awaits = 0 AND job.kind = ANY(:kinds)", { kinds });
+      .where("job.state = 'WAITING' AND job.parentId IS NULL AND job.kind = ANY(:kinds)", { kinds });
     if (after) {
       const { createdAt: at, id } = after;
       query.andWhere("(job.createdAt, job.id) > (:at, :id)", { at, id });

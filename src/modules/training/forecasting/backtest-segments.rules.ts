@@ -1,7 +1,8 @@
 import { createComponents } from "./create-forecaster.rules.js";
 import { CurveFeatures } from "./curve-features.rules.js";
 import { CurvePanel } from "./curve-panel.rules.js";
-import type { CurveHistory, TrainingSpec } from "./forecaster.types.js";
+import { forecasterOptions } from "./forecaster-options.rules.js";
+import type { CurveHistory, ForecasterType, TrainingSpec } from "./forecaster.types.js";
 import { refitSchedule } from "./refit-schedule.rules.js";
 import { checkTrainingSpec } from "./training-spec.rules.js";
 import type { TrainingWindow } from "./training-spec.rules.js";
@@ -23,19 +24,45 @@ export interface SegmentForecasts extends BacktestSegment {
   values: Float64Array;
 }
 
-/** Refits, times horizons and tenors, that are worth a job of their own: some ten seconds for an ensemble. */
-const SEGMENT_WORK = 20_000;
 const MOST_SEGMENTS = 32;
 
 /**
  * How many segments the backtest is worth.
+ * @param segmentMs work of one core that a segment shall hold, as far as it can be told before
  * @returns 1 where it is done in one go
  */
-export function countSegments(spec: TrainingSpec, { tenors }: CurveHistory, window: TrainingWindow): number {
-  if (spec.type === "RANDOM_WALK") return 1;
+export function countSegments(
+  spec: TrainingSpec,
+  { tenors }: CurveHistory,
+  window: TrainingWindow,
+  segmentMs: number,
+): number {
   const refits = refitOrigins(spec, window).length;
-  const work = refits * spec.horizons.length * tenors.length;
-  return Math.max(1, Math.min(Math.floor(work / SEGMENT_WORK), MOST_SEGMENTS, refits));
+  const count = Math.floor((refits * refitMs(spec.type, spec, tenors.length)) / segmentMs);
+  return Math.max(1, Math.min(count, MOST_SEGMENTS, refits));
+}
+
+/** Milliseconds of one core that a refit takes, roughly. */
+function refitMs(type: ForecasterType, spec: TrainingSpec, tenors: number): number {
+  const { horizons } = spec;
+  switch (type) {
+    case "RANDOM_WALK":
+      return 0;
+    case "NELSON_SIEGEL":
+      return 1;
+    case "FACTOR_VAR":
+      return 0.01 * tenors ** 3;
+    case "RIDGE":
+      return 0.1 * tenors * horizons.length;
+    case "GRADIENT_BOOSTING": {
+      const { trees } = forecasterOptions(type, spec.type === type ? spec.options : {});
+      return 0.5 * trees! * horizons.length;
+    }
+    case "ENSEMBLE":
+      return (["FACTOR_VAR", "RIDGE", "GRADIENT_BOOSTING"] as const)
+        .map((member) => refitMs(member, spec, tenors))
+        .reduce((sum, ms) => sum + ms);
+  }
 }
 
 /** The segments, each with as many refits as the others. @param count at most as many as there are refits */
