@@ -1,13 +1,13 @@
 import type { MigrationInterface, QueryRunner } from "typeorm";
 
-/** Parts of large backtests, computed by jobs of their own. */
+/** Parts of large backtests, computed by jobs of their own. A foreign key would lock the runs while it is made. */
 export class TrainingSegments1797200000001 implements MigrationInterface {
   readonly name = "TrainingSegments1797200000001";
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       CREATE TABLE training_segments (
-        run_id uuid NOT NULL CONSTRAINT training_segments_run_fkey REFERENCES training_runs ON DELETE CASCADE,
+        run_id uuid NOT NULL,
         segment integer NOT NULL,
         data_sha256 text NOT NULL,
         from_origin integer NOT NULL,

@@ -1,6 +1,4 @@
-import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from "typeorm";
-import type { Relation } from "typeorm";
-import { TrainingRunRow } from "./training-run.entity.js";
+import { Column, Entity, PrimaryColumn } from "typeorm";
 
 /** A part of a run's backtest that has been computed; it goes when the run has succeeded. */
 @Entity("training_segments")
@@ -25,8 +23,4 @@ export class TrainingSegmentRow {
   /** float64, little-endian, row-major [origins, components, horizons, tenors]. */
   @Column({ type: "bytea" })
   forecasts!: Buffer;
-
-  @ManyToOne(() => TrainingRunRow, { onDelete: "CASCADE" })
-  @JoinColumn({ name: "run_id", foreignKeyConstraintName: "training_segments_run_fkey" })
-  run?: Relation<TrainingRunRow>;
 }

@@ -39,11 +39,11 @@ export class TrainingSegmentRepository {
     await this.tx.delete(TrainingSegmentRow, { runId });
   }
 
-  /** Forgets those of runs that nobody has tried again. */
+  /** Forgets those of runs that nobody has tried again, or that are gone. */
   async trim(): Promise<void> {
     await this.tx.query(
-      `DELETE FROM training_segments s USING training_runs r
-       WHERE r.id = s.run_id AND r.finished_at < now() - make_interval(days => $1)`,
+      `DELETE FROM training_segments WHERE run_id NOT IN (SELECT id FROM training_runs
+         WHERE finished_at IS NULL OR finished_at > now() - make_interval(days => $1))`,
       [KEPT_DAYS],
     );
   }
