@@ -4,8 +4,10 @@ import { PartitionLocksCurveSnapshots1797000000000 } from "./1797000000000-parti
 import { PartitionLocksInferenceRecords1797000000001 } from "./1797000000001-partition-locks-inference-records.js";
 import { PartitionLocksOutboxEvents1797000000002 } from "./1797000000002-partition-locks-outbox-events.js";
 import { CallerPositions1797000000003 } from "./1797000000003-caller-positions.js";
+import { Upkeep1797100000000 } from "./1797100000000-upkeep.js";
 import { JobFamilies1797200000000 } from "./1797200000000-job-families.js";
 import { TrainingSegments1797200000001 } from "./1797200000001-training-segments.js";
+import { EventOrigin1797500000000 } from "./1797500000000-event-origin.js";
 
 /** In the order in which they are applied. */
 export const migrations = [
@@ -15,6 +17,8 @@ export const migrations = [
   PartitionLocksInferenceRecords1797000000001,
   PartitionLocksOutboxEvents1797000000002,
   CallerPositions1797000000003,
+  Upkeep1797100000000,
   JobFamilies1797200000000,
   TrainingSegments1797200000001,
+  EventOrigin1797500000000,
 ];

@@ -36,6 +36,8 @@ import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import type { SearchModule } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
+import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
+import type { UpkeepModule } from "./modules/upkeep/index.js";
 import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -54,6 +56,7 @@ export const entities = [
   ...trainingEntities,
   ...predictionEntities,
   ...searchEntities,
+  ...upkeepEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -69,6 +72,7 @@ export interface App {
   embeddings: EmbeddingsModule;
   training: TrainingModule;
   search: SearchModule;
+  upkeep: UpkeepModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
   door: Door;
@@ -119,7 +123,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
         });
   await operations.feed.start();
   await models.served.start();
-  const stopMetrics = collectGauges(queue, runtime, METRICS_EVERY_MS);
+  const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
   return {
     config,
     logger,
@@ -149,12 +153,8 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
 }
 
 /** Every module over the engines, and the resolvers that make the graph. */
-function createModules(
-  config: Config,
-  { database, queue, store }: Engines,
-  linkKey: Uint8Array,
-  logger: Logger,
-) {
+function createModules(config: Config, engines: Engines, linkKey: Uint8Array, logger: Logger) {
+  const { database, queue, store } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
   const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
@@ -190,15 +190,21 @@ function createModules(
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,
   });
-  const modules = [operations, curves, models, embeddings, training, predictions, search];
+  const upkeep = createUpkeepModule({
+    ...engines,
+    ...{ operations, models, search },
+    folder: join(config.dataDir, "dumps"),
+    backupDays: config.retention.backupDays,
+  });
+  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep];
   const resolvers = [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
   return {
-    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, samples },
-    resolvers,
+    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, upkeep },
+    ...{ samples, resolvers },
   };
 }
 

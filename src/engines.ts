@@ -2,13 +2,16 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createBullmqJobQueue } from "./adapters/bullmq/bullmq-job-queue.js";
 import type { BullmqJobQueueOptions } from "./adapters/bullmq/bullmq-job-queue.js";
+import { ClusterDumper } from "./adapters/embedded/cluster-dumper.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
+import { PostgresDumper } from "./adapters/service/postgres-dumper.js";
 import type { Config } from "./config/config.js";
 import type { Archive } from "./ports/archive.js";
 import type { Database } from "./ports/database.js";
+import type { DatabaseDumper } from "./ports/database-dumper.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import { PreconditionFailedError } from "./shared/errors.js";
@@ -24,6 +27,7 @@ export interface Engines {
   archive: Archive;
   /** Where artifacts and backups are kept a second time. */
   mirror?: Storage;
+  dumper: DatabaseDumper;
 }
 
 /** The engines of the tier that is configured, port by port. */
@@ -35,6 +39,7 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
     queue: await openQueue(config, transport, logger),
     ...(await openStorage(config, logger)),
     mirror: await openMirror(config, logger),
+    dumper: createDumper(config, database),
   };
 }
 
@@ -81,6 +86,12 @@ function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promi
     onError: (err, { queue }) =>
       logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),
   });
+}
+
+function createDumper(config: Config, database: Database): DatabaseDumper {
+  const { dsn, tls } = config.database;
+  if (dsn === undefined) return new ClusterDumper(database, join(config.dataDir, "database"));
+  return new PostgresDumper(database, { dsn, tls, bin: config.postgresBin });
 }
 
 async function makeDataFolder(dataDir: string): Promise<void> {

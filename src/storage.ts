@@ -5,7 +5,10 @@ import { openS3Bucket } from "./adapters/service/open-s3-bucket.js";
 import type { OpenS3BucketOptions } from "./adapters/service/open-s3-bucket.js";
 import { S3Archive } from "./adapters/service/s3-archive.js";
 import { S3ObjectStore } from "./adapters/service/s3-object-store.js";
-import type { Config } from "./config/config.js";
+import { createS3Client } from "./adapters/service/s3-client.js";
+import { S3Links } from "./adapters/service/s3-links.js";
+import type { AdapterLog } from "./adapters/adapter-log.js";
+import type { Config, S3Config } from "./config/config.js";
 import type { Archive } from "./ports/archive.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import type { Logger } from "./telemetry/logger.js";
@@ -15,6 +18,9 @@ export interface Storage {
   store: ObjectStore;
   archive: Archive;
 }
+
+/** Longer than any upload takes. */
+const ABANDONED_MS = 24 * 3_600_000;
 
 /** Where artifacts and backups live: the bucket of ML_S3_BUCKET, or folders in ML_DATA_DIR. */
 export function openStorage(config: Config, log: Logger): Promise<Storage> {
@@ -42,11 +48,25 @@ async function openBucket(
 ): Promise<Storage> {
   const s3 = config.s3!;
   const bucket = await openS3Bucket({ ...options, config: s3, timeoutMs: config.startTimeoutMs });
+  const isMirror = options.variable === "ML_MIRROR_BUCKET";
   const store = await S3ObjectStore.open({
     bucket,
     folder: join(config.dataDir, folder),
-    // Models are never opened from the mirror.
-    localBytes: options.variable === "ML_S3_BUCKET" ? s3.localBytes : 0,
+    // Models are never opened from the mirror, nor sent to it by clients.
+    localBytes: isMirror ? 0 : s3.localBytes,
+    links: isMirror ? undefined : openLinks(s3),
   });
+  sweepSoon(store, options.log);
   return { store, archive: new S3Archive(bucket) };
+}
+
+function openLinks(s3: S3Config): S3Links | undefined {
+  if (s3.publicEndpoint === undefined) return undefined;
+  return new S3Links(createS3Client(s3, s3.publicEndpoint), s3.bucket);
+}
+
+function sweepSoon(store: ObjectStore, log: AdapterLog | undefined): void {
+  store.sweep(new Date(Date.now() - ABANDONED_MS)).catch((err: unknown) => {
+    log?.warn({ event: "objects.sweep_failed", err }, "abandoned uploads could not be dropped");
+  });
 }

@@ -6,6 +6,7 @@ import {
   trainEmbedderJob,
 } from "../src/modules/search/index.js";
 import { backtestSegmentJob, trainForecasterJob } from "../src/modules/training/index.js";
+import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "../src/modules/upkeep/index.js";
 
 /** Every job of the platform, by its name. */
 export const jobCatalogue = {
@@ -16,6 +17,10 @@ export const jobCatalogue = {
   "embed-documents": embedDocumentsJob,
   "reindex-collection": reindexCollectionJob,
   "index-vectors": indexVectorsJob,
+  backup: backupJob,
+  "mirror-artifacts": mirrorArtifactsJob,
+  cleanup: cleanupJob,
+  "vacuum-database": vacuumDatabaseJob,
 };
 
 /** Every queue that has jobs. */

@@ -8,7 +8,7 @@ type Handler<N extends JobName> = (
 ) => Promise<Record<string, unknown> | undefined>;
 
 /** One line a job; a job of the catalogue without a handler does not compile. */
-export function jobHandlers({ models, training, search }: App): { [N in JobName]: Handler<N> } {
+export function jobHandlers({ models, training, search, upkeep }: App): { [N in JobName]: Handler<N> } {
   return {
     "validate-model-version": ({ version }, run) => models.registry.validate(version, run),
     "train-forecaster": ({ run: trainingRun }, run) => training.training.execute(trainingRun, run),
@@ -19,5 +19,9 @@ export function jobHandlers({ models, training, search }: App): { [N in JobName]
     "train-embedder": ({ run: trainingRun }, run) => search.embedderTraining.execute(trainingRun, run),
     "reindex-collection": (_, run) => search.indexBuilder.build(run),
     "index-vectors": ({ index }, run) => search.indexGrowth.build(index, run),
+    backup: (_, run) => upkeep.backups.run(run),
+    "mirror-artifacts": (options, run) => upkeep.mirror.run(options, run),
+    cleanup: (options, run) => upkeep.cleanup.run(options, run),
+    "vacuum-database": () => upkeep.vacuum.run(),
   };
 }

@@ -1,4 +1,5 @@
 import type { App } from "../src/app.js";
+import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "../src/modules/upkeep/index.js";
 
 interface Schedule {
   name: string;
@@ -9,7 +10,7 @@ interface Schedule {
 const HOUR_MS = 3_600_000;
 
 /** What runs by the clock, on whichever worker is free. */
-export const jobSchedules = ({ jobLeaseMs }: App["config"]): Schedule[] => [
+const always = ({ jobLeaseMs }: App["config"]): Schedule[] => [
   {
     name: "sweep-jobs",
     when: { everyMs: 1.5 * jobLeaseMs },
@@ -27,6 +28,47 @@ export const jobSchedules = ({ jobLeaseMs }: App["config"]): Schedule[] => [
     when: { everyMs: 30_000 },
     tick: ({ search }) => search.discardedIndexes.sweep(),
   },
+  {
+    name: "recover-search-indexes",
+    when: { everyMs: 30_000 },
+    tick: ({ search }) => search.indexRecovery.startMissing(),
+  },
   { name: "index-vectors", when: { everyMs: 30_000 }, tick: ({ search }) => search.indexGrowth.startDue() },
+];
+
+/** No server of its own vacuums the embedded database. */
+const embedded: Schedule[] = [
   { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];
+
+export function jobSchedules(config: App["config"]): Schedule[] {
+  const { database, mirror, schedules, retention } = config;
+  const upkeep = [
+    {
+      ...{ name: "start-backup", cron: schedules.backup },
+      tick: (app: App) => app.upkeep.upkeepJobs.startScheduled(backupJob, {}),
+    },
+    {
+      ...{ name: "start-mirror", cron: mirror === undefined ? "off" : schedules.mirror },
+      tick: (app: App) => app.upkeep.upkeepJobs.startScheduled(mirrorArtifactsJob, { verify: false }),
+    },
+    {
+      ...{ name: "start-cleanup", cron: schedules.cleanup },
+      tick: (app: App) => {
+        const payload = { days: retention.cleanupDays, dryRun: false };
+        return app.upkeep.upkeepJobs.startScheduled(cleanupJob, payload);
+      },
+    },
+    {
+      ...{ name: "start-vacuum", cron: schedules.vacuum },
+      tick: (app: App) => app.upkeep.upkeepJobs.startScheduled(vacuumDatabaseJob, {}),
+    },
+  ];
+  return [
+    ...always(config),
+    ...(database.dsn === undefined ? embedded : []),
+    ...upkeep
+      .filter(({ cron }) => cron !== "off")
+      .map(({ name, cron, tick }) => ({ name, when: { cron }, tick })),
+  ];
+}

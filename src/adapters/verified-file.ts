@@ -8,6 +8,7 @@ import { InvalidInputError, NotFoundError, UnavailableError } from "../shared/er
 /**
  * Writes and syncs a new file; reads no further than the first byte too many.
  * @throws {InvalidInputError} when size or digest differ from what was announced
+ * @throws {UnavailableError} when the disk is full
  */
 export async function writeVerified(
   path: string,
@@ -30,9 +31,19 @@ export async function writeVerified(
       throw InvalidInputError.at("sha256", `announced as ${expected.sha256}, but the content has ${actual}`);
     }
     await file.sync();
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(error) : error;
   } finally {
     await file.close();
   }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+function diskFull(cause: unknown): UnavailableError {
+  return new UnavailableError("no space is left where artifacts are kept", { cause });
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {

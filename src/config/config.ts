@@ -92,8 +92,8 @@ export interface CacheConfig {
 
 export interface S3Config {
   endpoint: string;
-  /** What clients use for presigned links. */
-  publicEndpoint: string;
+  /** Where clients reach the store; absent: they do not, and all bytes pass through the gateway. */
+  publicEndpoint?: string;
   region: string;
   bucket: string;
   /** Absent: the environment's own credentials, e.g. of the node's role. */
@@ -353,7 +353,7 @@ function s3Config(settings: Settings): S3Config | undefined {
   const { ML_S3_ACCESS_KEY_ID: accessKeyId, ML_S3_SECRET_ACCESS_KEY: secretAccessKey } = settings;
   return {
     endpoint,
-    publicEndpoint: settings.ML_S3_PUBLIC_ENDPOINT ?? endpoint,
+    publicEndpoint: settings.ML_S3_PUBLIC_ENDPOINT,
     region: settings.ML_S3_REGION,
     bucket,
     ...(accessKeyId !== undefined && secretAccessKey !== undefined

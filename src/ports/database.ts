@@ -38,7 +38,7 @@ export interface Database {
   /** @throws {UnavailableError} when the database does not answer */
   check(): Promise<void>;
 
-  /** VACUUM, ANALYZE and CHECKPOINT, where no server does so by itself. */
+  /** VACUUM and ANALYZE of every table, however long it takes, and CHECKPOINT where no server does so by itself. */
   maintain(): Promise<void>;
 
   close(): Promise<void>;

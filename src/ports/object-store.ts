@@ -54,15 +54,26 @@ export interface ObjectStore {
 
   /**
    * Where a client may send the object without passing through this process; undefined where there is no such
-   * place. What arrives there is verified by `size`, not by the link alone.
+   * place. What arrives there is seen by nobody before `takeUpload` has verified it.
+   * @param owner whom the upload is for, letters, digits and dashes; uploads of several owners never meet
    */
-  uploadLink(expected: ExpectedObject, seconds: number): Promise<DirectLink | undefined>;
+  uploadLink(owner: string, expected: ExpectedObject, seconds: number): Promise<DirectLink | undefined>;
+
+  /**
+   * Verifies what has been sent by an upload link, and stores it.
+   * @returns false when nothing has arrived
+   * @throws {InvalidInputError} when size or digest differ from what was announced; what arrived is dropped
+   */
+  takeUpload(owner: string, expected: ExpectedObject): Promise<boolean>;
 
   /** Where a client may fetch the object without passing through this process. */
   downloadLink(sha256: string, fileName: string, seconds: number): Promise<DirectLink | undefined>;
 
   /** Removes the object; removing what is not there is no error. */
   remove(sha256: string): Promise<void>;
+
+  /** Drops what is left of uploads that began before then and never ended. */
+  sweep(before: Date): Promise<void>;
 
   /** @throws {UnavailableError} when the store does not answer */
   check(): Promise<void>;

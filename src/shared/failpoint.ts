@@ -17,7 +17,8 @@ export type FailpointName =
   | "ingest.written"
   | "ingest.committed"
   | "promotion.written"
-  | "promotion.committed";
+  | "promotion.committed"
+  | "cleanup.rows";
 
 const armed = new Map<string, number>();
 

@@ -1,4 +1,11 @@
-import { inferenceQueueLength, jobQueueDepth, jobQueueOldestAge, modelCacheBytes } from "./metrics.js";
+import {
+  backupLastSuccess,
+  inferenceQueueLength,
+  jobQueueDepth,
+  jobQueueOldestAge,
+  mirrorLag,
+  modelCacheBytes,
+} from "./metrics.js";
 
 interface QueueSource {
   depths(): Promise<
@@ -17,26 +24,46 @@ interface RuntimeSource {
   stats(): { cachedBytes: number; queued: number };
 }
 
+interface UpkeepSource {
+  lastSuccess(): Promise<Date | undefined>;
+}
+
+export interface GaugeSources {
+  queue: QueueSource;
+  runtime: RuntimeSource;
+  /** Whichever process did it. */
+  backups: UpkeepSource;
+  mirror: UpkeepSource;
+}
+
 /**
- * Reads what is not counted where it happens.
+ * Reads what is not counted where it happens. What does not answer shows in /health; its gauges keep their last values.
  * @returns stops reading
  */
-export function collectGauges(queue: QueueSource, runtime: RuntimeSource, everyMs: number): () => void {
+export function collectGauges(sources: GaugeSources, everyMs: number): () => void {
   const collect = async (): Promise<void> => {
-    const { cachedBytes, queued } = runtime.stats();
+    const { cachedBytes, queued } = sources.runtime.stats();
     modelCacheBytes.set(cachedBytes);
     inferenceQueueLength.set(queued);
-    // A queue that does not answer shows in /health; the gauges keep their last values.
-    const depths = await queue.depths().catch(() => []);
-    for (const { queue: name, waiting, delayed, active, failed, oldestAgeSeconds } of depths) {
-      jobQueueDepth.set({ queue: name, state: "waiting" }, waiting);
-      jobQueueDepth.set({ queue: name, state: "delayed" }, delayed);
-      jobQueueDepth.set({ queue: name, state: "active" }, active);
-      jobQueueDepth.set({ queue: name, state: "failed" }, failed);
-      jobQueueOldestAge.set({ queue: name }, oldestAgeSeconds);
-    }
+    await Promise.allSettled([collectQueues(sources.queue), collectUpkeep(sources)]);
   };
   const timer = setInterval(() => void collect(), everyMs);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+async function collectQueues(queue: QueueSource): Promise<void> {
+  for (const { queue: name, waiting, delayed, active, failed, oldestAgeSeconds } of await queue.depths()) {
+    jobQueueDepth.set({ queue: name, state: "waiting" }, waiting);
+    jobQueueDepth.set({ queue: name, state: "delayed" }, delayed);
+    jobQueueDepth.set({ queue: name, state: "active" }, active);
+    jobQueueDepth.set({ queue: name, state: "failed" }, failed);
+    jobQueueOldestAge.set({ queue: name }, oldestAgeSeconds);
+  }
+}
+
+async function collectUpkeep({ backups, mirror }: GaugeSources): Promise<void> {
+  const [backup, mirrored] = await Promise.all([backups.lastSuccess(), mirror.lastSuccess()]);
+  if (backup) backupLastSuccess.set(backup.getTime() / 1000);
+  if (mirrored) mirrorLag.set((Date.now() - mirrored.getTime()) / 1000);
 }

@@ -1,6 +1,7 @@
 import { createLogger } from "./logger.js";
 import type { Logger } from "./logger.js";
 import {
+  backupBytes,
   documentChanges,
   embeddedTexts,
   embeddedTokens,
@@ -88,6 +89,17 @@ export function reportIndexSwitch(change: { collection: string; index: number; v
 export function reportDocuments({ collection, ...counts }: DocumentReport): void {
   for (const [outcome, count] of Object.entries(counts)) documentChanges.inc({ outcome }, count);
   logger.info({ event: "documents.changed", collection, ...counts }, "documents came in or went");
+}
+
+/** A backup is in the object store, verified. */
+export function reportBackup(backup: { backup: string; bytes: number; seconds: number }): void {
+  backupBytes.set(backup.bytes);
+  logger.info({ event: "backup.taken", ...backup }, "a backup was taken");
+}
+
+/** Something was removed for good, or would have been. */
+export function reportCleanup(cleanup: { dryRun: boolean; counts: Record<string, number> }): void {
+  logger.info({ event: "cleanup.ended", ...cleanup }, "a cleanup ended");
 }
 
 interface DocumentReport {

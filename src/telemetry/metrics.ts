@@ -189,6 +189,24 @@ export const documentChanges = new Counter({
   registers,
 });
 
+export const backupLastSuccess = new Gauge({
+  name: "backup_last_success_timestamp_seconds",
+  help: "When the newest backup was taken.",
+  registers,
+});
+
+export const backupBytes = new Gauge({
+  name: "backup_last_bytes",
+  help: "Size of the last dump that this process made.",
+  registers,
+});
+
+export const mirrorLag = new Gauge({
+  name: "mirror_lag_seconds",
+  help: "Age of the last complete mirroring: what was stored before it is in the mirror.",
+  registers,
+});
+
 const MOST_MODEL_LABELS = 200;
 const modelLabels = new Set<string>();
 

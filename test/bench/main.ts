@@ -1,4 +1,4 @@
-// npm run bench [-- serving|inference|forecasting|start|embedding|ingest|search|retrieval ...] [--data FILE|DIR] [--dsn DSN]
+// npm run bench [-- serving|inference|forecasting|start|jobs|embedding|ingest|search|retrieval ...] [--data FILE|DIR] [--dsn DSN]
 // [--passages N] [--documents N,...]: prints tables, writes nothing. retrieval needs a DIR.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
@@ -6,6 +6,7 @@ import type { BenchTable } from "./bench-table.js";
 import { embeddingBench } from "./embedding.bench.js";
 import { forecastingBench } from "./forecasting.bench.js";
 import { ingestBench } from "./ingest.bench.js";
+import { jobsBench } from "./jobs.bench.js";
 import { inferenceBench } from "./inference.bench.js";
 import { retrievalBench } from "./retrieval.bench.js";
 import { searchBench } from "./search.bench.js";
@@ -26,6 +27,7 @@ const groups: Record<string, () => Promise<BenchTable>> = {
   inference: inferenceBench,
   forecasting: () => forecastingBench(values.data === undefined ? {} : { data: values.data }),
   start: startBench,
+  jobs: jobsBench,
   ingest: () => ingestBench({ ...numberOf("documents"), ...numberOf("passages") }),
   embedding: () => embeddingBench(numberOf("passages")),
 };

@@ -85,7 +85,8 @@ function readerOf({ gateways, cluster }: Site, { model }: PromotionsWriter, turn
   return new EventReader(gateways, model, turn, bearer(cluster.token));
 }
 
-async function misreadBy(reader: EventReader, expected: readonly string[]): Promise<string[]> {
+/** What a subscriber that should have these events by now has wrong. */
+export async function misreadBy(reader: EventReader, expected: readonly string[]): Promise<string[]> {
   await reader.until(expected.length, EVENTS_WITHIN_MS);
   await reader.stop();
   const { seen } = reader;

@@ -11,6 +11,7 @@ import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { rawGraph, rawRequest } from "../support/raw-http.js";
 import { promote, uploadVersion } from "../support/registry.js";
+import { onServiceTier } from "../support/service-tier.js";
 import { bearer, issueToken } from "../support/tokens.js";
 
 /** Found nowhere but in what the tests send: a secret, a name in a token, values. */
@@ -60,7 +61,7 @@ test("health tells of the whole, of being alive and of being ready", async () =>
   expect(health.status).toBe(200);
   expect(JSON.parse(health.body)).toMatchObject({
     status: "ok",
-    tier: "embedded",
+    tier: onServiceTier ? "service" : "embedded",
     checks: { database: "ok", queue: "ok", objects: "ok" },
   });
   expect(JSON.parse(health.body)).toHaveProperty("samples");

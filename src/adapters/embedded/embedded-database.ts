@@ -5,6 +5,7 @@ import type { DataSource } from "typeorm";
 import type { AdapterLog } from "../adapter-log.js";
 import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
+import { vacuumTables } from "../postgres/vacuum-tables.js";
 import { discardCluster, prepareCluster } from "./data-folder.js";
 import { DatabaseServer } from "./database-server.js";
 import { FolderLock } from "./folder-lock.js";
@@ -68,8 +69,7 @@ export class EmbeddedDatabase extends TypeormDatabase {
   }
 
   override async maintain(): Promise<void> {
-    await this.dataSource.query("VACUUM");
-    await this.dataSource.query("ANALYZE");
+    await vacuumTables((sql) => this.dataSource.query(sql));
     await this.dataSource.query("CHECKPOINT");
   }
 

@@ -100,6 +100,14 @@ export class FolderObjectStore implements ObjectStore {
     return Promise.resolve(undefined);
   }
 
+  takeUpload(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  async sweep(): Promise<void> {
+    // Drafts go with their process, or when the next one opens the folder.
+  }
+
   async remove(sha256: string): Promise<void> {
     await rm(this.pathOf(sha256), { force: true });
   }

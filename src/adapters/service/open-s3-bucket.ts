@@ -6,6 +6,7 @@ import type { AdapterLog } from "../adapter-log.js";
 import { awaitServer } from "../await-server.js";
 import { S3Bucket } from "./s3-bucket.js";
 import { createS3Client, statusOf } from "./s3-client.js";
+import type { S3Patience } from "./s3-client.js";
 
 export interface OpenS3BucketOptions {
   config: S3Config;
@@ -13,6 +14,7 @@ export interface OpenS3BucketOptions {
   /** The variable that names the bucket. */
   variable: "ML_S3_BUCKET" | "ML_MIRROR_BUCKET";
   timeoutMs: number;
+  patience?: S3Patience;
   log?: AdapterLog;
 }
 
@@ -25,7 +27,7 @@ const ATTEMPT_MS = 5_000;
  */
 export async function openS3Bucket(options: OpenS3BucketOptions): Promise<S3Bucket> {
   const { config, bucket, timeoutMs, log } = options;
-  const client = createS3Client(config, config.endpoint);
+  const client = createS3Client(config, config.endpoint, options.patience);
   try {
     await awaitServer("ML_S3_ENDPOINT", () => probe(client, options), { timeoutMs, log });
     await warnUnlessVersioned(client, options);

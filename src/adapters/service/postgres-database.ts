@@ -4,6 +4,7 @@ import type { DatabaseConfig } from "../../config/config.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
+import { vacuumTables } from "../postgres/vacuum-tables.js";
 import { postgresConnection } from "./postgres-connection.js";
 import { applyMigrations } from "./postgres-migrations.js";
 import { awaitPostgres } from "./postgres-start.js";
@@ -59,7 +60,7 @@ export class PostgresDatabase extends TypeormDatabase {
   }
 
   override async maintain(): Promise<void> {
-    // The server's own autovacuum and checkpointer do this.
+    await this.unhurried((session) => vacuumTables((sql) => session.query(sql)));
   }
 }
 

@@ -163,8 +163,8 @@ export class S3Bucket {
   }
 
   /** Uploads in parts that were begun and never ended, at most a thousand of them. */
-  async unfinished(prefix: string): Promise<{ key: string; id: string; begunAt: Date }[]> {
-    const command = new ListMultipartUploadsCommand({ Bucket: this.name, Prefix: prefix });
+  async unfinished(): Promise<{ key: string; id: string; begunAt: Date }[]> {
+    const command = new ListMultipartUploadsCommand({ Bucket: this.name });
     const { Uploads = [] } = await this.client.send(command).catch((error: unknown) => {
       throw unavailable(error);
     });

@@ -7,14 +7,20 @@ import { UnavailableError } from "../../shared/errors.js";
 
 /** Tries of one request; the client waits longer before each. */
 const ATTEMPTS = 4;
-const CONNECT_MS = 3_000;
-/** Silence on a connection, in the middle of a body too. */
-const SILENCE_MS = 10_000;
-/** Until the answer begins, the sending of a part included. */
-const ANSWER_MS = 60_000;
 const SOCKETS = 64;
 
-export function createS3Client(config: S3Config, endpoint: string): S3Client {
+export interface S3Patience {
+  /** Until a connection stands, in milliseconds. */
+  connectMs: number;
+  /** Silence on a connection, in the middle of a body too. */
+  silenceMs: number;
+  /** Until the answer begins, the sending of a part included. */
+  answerMs: number;
+}
+
+const PATIENCE: S3Patience = { connectMs: 3_000, silenceMs: 10_000, answerMs: 60_000 };
+
+export function createS3Client(config: S3Config, endpoint: string, patience = PATIENCE): S3Client {
   const agent = { keepAlive: true, maxSockets: SOCKETS };
   return new S3Client({
     endpoint,
@@ -27,9 +33,9 @@ export function createS3Client(config: S3Config, endpoint: string): S3Client {
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: {
-      connectionTimeout: CONNECT_MS,
-      socketTimeout: SILENCE_MS,
-      requestTimeout: ANSWER_MS,
+      connectionTimeout: patience.connectMs,
+      socketTimeout: patience.silenceMs,
+      requestTimeout: patience.answerMs,
       throwOnRequestTimeout: true,
       httpAgent: new HttpAgent(agent),
       httpsAgent: new HttpsAgent(agent),

@@ -9,11 +9,11 @@ import type {
   StoredObject,
 } from "../../ports/object-store.js";
 import { InvalidInputError, UnavailableError } from "../../shared/errors.js";
-import type { AdapterLog } from "../adapter-log.js";
 import { assertDigest, damagedObject, missingObject, writeVerified } from "../verified-file.js";
 import { LocalObjects } from "./local-objects.js";
 import { resumedContent } from "./resumed-content.js";
 import type { S3Bucket } from "./s3-bucket.js";
+import type { S3Links } from "./s3-links.js";
 
 export interface S3ObjectStoreOptions {
   bucket: S3Bucket;
@@ -21,12 +21,16 @@ export interface S3ObjectStoreOptions {
   folder: string;
   /** Bound of the local copies. */
   localBytes: number;
-  log?: AdapterLog;
+  /** Absent where clients do not reach the store. */
+  links?: S3Links;
 }
 
 const PREFIX = "objects/";
-/** Longer than any upload takes. */
-const ABANDONED_MS = 24 * 3_600_000;
+/** What clients send themselves: never read from here but to verify it. */
+const UPLOADS = "uploads/";
+
+/** What S3 takes in one request: 5 GiB. */
+const LARGEST_REQUEST = 5 * 1024 ** 3;
 
 /**
  * Objects of an S3 bucket, `objects/ab/abcdef...` by content. What comes in is verified in a file of this machine
@@ -36,10 +40,11 @@ export class S3ObjectStore implements ObjectStore {
   private constructor(
     private readonly bucket: S3Bucket,
     private readonly local: LocalObjects,
+    private readonly links: S3Links | undefined,
   ) {}
 
-  static async open({ bucket, folder, localBytes }: S3ObjectStoreOptions): Promise<S3ObjectStore> {
-    return new S3ObjectStore(bucket, await LocalObjects.open(folder, localBytes));
+  static async open({ bucket, folder, localBytes, links }: S3ObjectStoreOptions): Promise<S3ObjectStore> {
+    return new S3ObjectStore(bucket, await LocalObjects.open(folder, localBytes), links);
   }
 
   async put(expected: ExpectedObject, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -83,12 +88,33 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
-  uploadLink(): Promise<DirectLink | undefined> {
-    return Promise.resolve(undefined);
+  async uploadLink(
+    owner: string,
+    expected: ExpectedObject,
+    seconds: number,
+  ): Promise<DirectLink | undefined> {
+    if (expected.bytes > LARGEST_REQUEST) return undefined;
+    return this.links?.upload(uploadKeyOf(owner, expected.sha256), expected.sha256, seconds);
   }
 
-  downloadLink(): Promise<DirectLink | undefined> {
-    return Promise.resolve(undefined);
+  async takeUpload(owner: string, expected: ExpectedObject): Promise<boolean> {
+    const key = uploadKeyOf(owner, expected.sha256);
+    const content = await this.bucket.get(key);
+    if (content === undefined || content === "outside") return false;
+    try {
+      // Passed through this machine, not copied within the store: the bytes that were verified are the bytes that
+      // are kept, even when the client sends others meanwhile.
+      await this.put(expected, resumedContent(this.bucket, key, content));
+    } catch (error) {
+      if (error instanceof InvalidInputError) await this.bucket.remove(key);
+      throw error;
+    }
+    await this.bucket.remove(key);
+    return true;
+  }
+
+  async downloadLink(sha256: string, fileName: string, seconds: number): Promise<DirectLink | undefined> {
+    return this.links?.download(keyOf(sha256), fileName, seconds);
   }
 
   async remove(sha256: string): Promise<void> {
@@ -102,13 +128,16 @@ export class S3ObjectStore implements ObjectStore {
 
   async close(): Promise<void> {
     this.bucket.close();
+    this.links?.close();
     await this.local.close();
   }
 
-  /** Drops what processes have left in the bucket that ended while they sent it. */
-  async sweep(before = new Date(Date.now() - ABANDONED_MS)): Promise<void> {
-    for (const { key, id, begunAt } of await this.bucket.unfinished(PREFIX)) {
+  async sweep(before: Date): Promise<void> {
+    for (const { key, id, begunAt } of await this.bucket.unfinished()) {
       if (begunAt < before) await this.bucket.abort(key, id);
+    }
+    for await (const { key, modifiedAt } of this.bucket.list(UPLOADS)) {
+      if (modifiedAt < before) await this.bucket.remove(key);
     }
   }
 
@@ -152,6 +181,14 @@ async function* verified(
 function keyOf(sha256: string): string {
   assertDigest(sha256);
   return `${PREFIX}${sha256.slice(0, 2)}/${sha256}`;
+}
+
+function uploadKeyOf(owner: string, sha256: string): string {
+  assertDigest(sha256);
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(owner)) {
+    throw InvalidInputError.at("owner", "must be letters, digits and dashes");
+  }
+  return `${UPLOADS}${owner}/${sha256}`;
 }
 
 function outside(): InvalidInputError {

@@ -31,6 +31,9 @@ const OPERATOR = [
   "job:operate",
   "training:cancel",
   "collection:reindex",
+  "model:protect",
+  "upkeep:read",
+  "upkeep:start",
 ] as const;
 
 export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number];

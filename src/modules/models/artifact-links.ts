@@ -1,25 +1,38 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { DirectLink, ObjectStore } from "../../ports/object-store.js";
 import { ForbiddenError } from "../../shared/errors.js";
 
-export interface SignedLink {
-  /** Path and query, to be put behind the base URL. */
-  path: string;
-  expiresAt: Date;
+export interface ArtifactFile {
+  name: string;
+  sha256: string;
+  bytes: number;
 }
 
 const UPLOAD_SECONDS = 3600;
 const DOWNLOAD_SECONDS = 3600;
 
-/** Links that carry their own permission: one method, one path, until they expire. */
+/**
+ * Links that carry their own permission: one method, one path, until they expire. They lead into the store where
+ * clients reach it, else to the gateway.
+ */
 export class ArtifactLinks {
-  constructor(private readonly key: Uint8Array) {}
+  constructor(
+    private readonly key: Uint8Array,
+    private readonly store: ObjectStore,
+  ) {}
 
-  upload(versionId: string, file: string): SignedLink {
-    return this.sign("PUT", `/artifacts/uploads/${versionId}/${file}`, UPLOAD_SECONDS);
+  async upload(baseUrl: string, versionId: string, { name, ...file }: ArtifactFile): Promise<DirectLink> {
+    const direct = await this.store.uploadLink(versionId, file, UPLOAD_SECONDS);
+    if (direct) return direct;
+    const { path, expiresAt } = this.sign("PUT", `/artifacts/uploads/${versionId}/${name}`, UPLOAD_SECONDS);
+    return { url: baseUrl + path, headers: { "content-type": "application/octet-stream" }, expiresAt };
   }
 
-  download(sha256: string, file: string): SignedLink {
-    return this.sign("GET", `/artifacts/${sha256}/${file}`, DOWNLOAD_SECONDS);
+  async download(baseUrl: string, sha256: string, fileName: string): Promise<string> {
+    const direct = await this.store.downloadLink(sha256, fileName, DOWNLOAD_SECONDS);
+    return (
+      direct?.url ?? baseUrl + this.sign("GET", `/artifacts/${sha256}/${fileName}`, DOWNLOAD_SECONDS).path
+    );
   }
 
   /** @throws {ForbiddenError} when the link is forged or has expired */
@@ -33,7 +46,7 @@ export class ArtifactLinks {
     if (expires * 1000 < Date.now()) throw new ForbiddenError("the link has expired; ask for a new one");
   }
 
-  private sign(method: "PUT" | "GET", path: string, seconds: number): SignedLink {
+  private sign(method: "PUT" | "GET", path: string, seconds: number): { path: string; expiresAt: Date } {
     const expires = Math.floor(Date.now() / 1000) + seconds;
     const signature = this.signature(method, path, expires).toString("base64url");
     return { path: `${path}?expires=${expires}&signature=${signature}`, expiresAt: new Date(expires * 1000) };

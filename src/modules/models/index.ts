@@ -11,12 +11,14 @@ import { ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
 import { ModelRegistryService } from "./model-registry.service.js";
+import { ModelProtectionResolver } from "./model-protection.resolver.js";
 import { ModelResolver } from "./model.resolver.js";
 import { ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
 import { ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionResolver, StageTransitionResolver } from "./model-version.resolver.js";
 import { ServedVersions } from "./served-versions.js";
 import { StageTransitionRow } from "./stage-transition.entity.js";
+import { VersionCleanup } from "./version-cleanup.service.js";
 
 export const modelEntities = [ModelRow, ModelVersionRow, StageTransitionRow];
 
@@ -24,6 +26,7 @@ export interface ModelsModule {
   registry: ModelRegistryService;
   lifecycle: ModelLifecycleService;
   served: ServedVersions;
+  cleanup: VersionCleanup;
   links: ArtifactLinks;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -43,7 +46,7 @@ export interface ModelsModuleOptions {
 
 export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
   const { database, store, runtime, operations, curves } = options;
-  const links = new ArtifactLinks(options.linkKey);
+  const links = new ArtifactLinks(options.linkKey, store);
   const registry = new ModelRegistryService(
     database,
     store,
@@ -58,11 +61,13 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
     registry,
     lifecycle,
     served,
+    cleanup: new VersionCleanup(database),
     links,
     resolvers: [
       new ModelResolver(registry, lifecycle),
       new ModelVersionResolver(registry, lifecycle, curves.curves, links),
       new StageTransitionResolver(registry),
+      new ModelProtectionResolver(registry),
     ],
     nodeSources: nodeSources(registry, lifecycle),
   };
@@ -112,3 +117,4 @@ export { modelLoader, versionLoader } from "./model-version.resolver.js";
 export { VersionSelector } from "./model-version.types.js";
 export { ServedVersions } from "./served-versions.js";
 export type { ServedVersion } from "./served-version.js";
+export type { VersionsInUse } from "./version-cleanup.service.js";

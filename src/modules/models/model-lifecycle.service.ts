@@ -6,7 +6,13 @@ import type { Page, PageRequest } from "../../shared/pagination.js";
 import type { Caller } from "../identity/index.js";
 import { onceOnly } from "../operations/index.js";
 import type { ModelRow } from "./model.entity.js";
-import { assertExpected, assertMayEnter, isExclusive, rollbackTarget } from "./model-lifecycle.rules.js";
+import {
+  assertArtifactKept,
+  assertExpected,
+  assertMayEnter,
+  isExclusive,
+  rollbackTarget,
+} from "./model-lifecycle.rules.js";
 import type { ModelRegistryService } from "./model-registry.service.js";
 import type { ModelVersionRow, Stage } from "./model-version.entity.js";
 import { ModelVersionRepository } from "./model-version.repository.js";
@@ -79,6 +85,7 @@ export class ModelLifecycleService {
   async promote(request: PromotionRequest, caller: Caller): Promise<StageTransitionRow> {
     assertReason(request.reason);
     const { version } = await this.registry.requireVersion(request.model, request.number);
+    assertArtifactKept(version);
     if (version.status === "READY" && isExclusive(request.stage)) await this.served.warm(version);
     const { idempotencyKey, ...body } = request;
     const followUps: FollowUp[] = [];
@@ -123,7 +130,7 @@ export class ModelLifecycleService {
           const versions = new ModelVersionRepository(tx);
           const incumbent = await versions.inStage(model.id, "PRODUCTION");
           assertExpected(incumbent ?? undefined, "PRODUCTION", request.expectedCurrent);
-          const target = rollbackTarget(await versions.history(model.id));
+          const target = await this.rollbackTargetOf(versions, model.id);
           if (target === undefined) {
             throw new PreconditionFailedError(
               `model "${model.name}" has no earlier production version to go back to`,
@@ -156,9 +163,16 @@ export class ModelLifecycleService {
   /** Outside the transaction, so that nobody waits for a model to load; inside, the target is read again. */
   private async warmRollbackTarget(modelName: string): Promise<void> {
     const model = await this.registry.findModel(modelName);
-    const target = model && rollbackTarget(await this.versions().history(model.id));
-    const version = target === undefined || target === null ? null : await this.versions().find(target);
+    const target = model && (await this.rollbackTargetOf(this.versions(), model.id));
+    const version = target == null ? null : await this.versions().find(target);
     if (version) await this.served.warm(version);
+  }
+
+  private async rollbackTargetOf(
+    versions: ModelVersionRepository,
+    modelId: string,
+  ): Promise<string | undefined> {
+    return rollbackTarget(await versions.history(modelId), await versions.withoutArtifact(modelId));
   }
 
   private async enter(

@@ -14,6 +14,7 @@ import { assertEmbedder, toEmbedderRequest } from "./embedder-input.rules.js";
 import type { EmbedderInputValues } from "./embedder-input.rules.js";
 import type { ModelKind, ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
+import { assertArtifactKept } from "./model-lifecycle.rules.js";
 import { ModelRepository } from "./model.repository.js";
 import {
   GRAPH_FILE,
@@ -210,15 +211,27 @@ export class ModelRegistryService {
 
   private async assertUploaded(version: ModelVersionRow): Promise<void> {
     for (const file of filesOf(version)) {
-      const size = await this.store.size(file.sha256);
-      if (size === file.bytes) continue;
       const field = file.name === GRAPH_FILE ? "input.number" : `input.files.${file.name}`;
+      if (await this.isStored(version, file, field)) continue;
       throw InvalidInputError.at(
         field,
-        size === undefined
-          ? `no bytes with the announced digest of ${file.name} have been uploaded`
-          : `${file.name} has ${size} bytes, ${file.bytes} were announced`,
+        `no bytes with the announced digest of ${file.name} have been uploaded`,
       );
+    }
+  }
+
+  /** @throws {InvalidInputError} when other bytes were sent to the store than those that were announced */
+  private async isStored(
+    version: ModelVersionRow,
+    { name, ...file }: ArtifactFileRecord,
+    field: string,
+  ): Promise<boolean> {
+    if ((await this.store.size(file.sha256)) === file.bytes) return true;
+    try {
+      return await this.store.takeUpload(version.id, file);
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error;
+      throw InvalidInputError.at(field, `${name}: ${error.message}`);
     }
   }
 
@@ -261,16 +274,40 @@ export class ModelRegistryService {
     return file;
   }
 
-  /** Adds a trained version, READY, in the caller's transaction. */
+  /**
+   * Adds a trained version, READY, in the caller's transaction. Once its row is written no cleanup begins to remove
+   * objects until the transaction ends: what is in the store then stays.
+   * @throws when a cleanup has just removed an equal artifact that nobody referred to: another try stores it again
+   */
   async publish(tx: Transaction, trained: TrainedVersion): Promise<ModelVersionRow> {
     const { model, artifact, ...rest } = trained;
     const number = await new ModelRepository(tx).nextNumber(model);
-    return new ModelVersionRepository(tx).insert({
+    const version = await new ModelVersionRepository(tx).insert({
       ...rest,
       modelId: model.id,
       number,
       ...artifact,
       status: "READY",
+    });
+    for (const { sha256, bytes } of filesOf(version)) {
+      if ((await this.store.size(sha256)) !== bytes) throw new Error(`the object ${sha256} is gone`);
+    }
+    return version;
+  }
+
+  /**
+   * Keeps a version's artifact from cleanups, or lets it go.
+   * @throws {PreconditionFailedError} when it has been removed already
+   */
+  async protect(modelName: string, number: number, isProtected: boolean): Promise<ModelVersionRow> {
+    const { version } = await this.requireVersion(modelName, number);
+    return this.database.transaction(async (tx) => {
+      await this.lockModel(tx, modelName);
+      const versions = new ModelVersionRepository(tx);
+      const locked = (await versions.lock(version.id))!;
+      if (isProtected) assertArtifactKept(locked);
+      await versions.update(locked, { protected: isProtected });
+      return locked;
     });
   }
 

@@ -70,6 +70,14 @@ export class ModelVersionRow {
   @Column({ name: "validation_job_id", type: "uuid", nullable: true })
   validationJobId!: string | null;
 
+  /** A cleanup leaves its artifact alone. */
+  @Column({ type: "boolean", default: false })
+  protected!: boolean;
+
+  /** When a cleanup removed its artifact; what it was remains on record. */
+  @Column({ name: "artifact_removed_at", type: "timestamptz", precision: 3, nullable: true })
+  artifactRemovedAt!: Date | null;
+
   @Column({ name: "created_by", type: "text" })
   createdBy!: string;
 

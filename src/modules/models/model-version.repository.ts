@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { In } from "typeorm";
+import { In, IsNull, Not } from "typeorm";
 import type { Transaction } from "../../ports/database.js";
 import { toPage } from "../../shared/pagination.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
@@ -147,6 +147,15 @@ export class ModelVersionRepository {
       where: [{ versionId }, { retiredId: versionId }],
       order: { sequence: "DESC" },
     });
+  }
+
+  /** Ids of the versions whose artifacts a cleanup has removed. */
+  async withoutArtifact(modelId: string): Promise<Set<string>> {
+    const rows = await this.tx.find(ModelVersionRow, {
+      select: { id: true },
+      where: { modelId, artifactRemovedAt: Not(IsNull()) },
+    });
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** Every transition of a model, oldest first. */

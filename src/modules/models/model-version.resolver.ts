@@ -11,15 +11,14 @@ import {
   Root,
   Subscription,
 } from "type-graphql";
+import type { DirectLink } from "../../ports/object-store.js";
 import { NotFoundError } from "../../shared/errors.js";
 import { CurveService, CurveType, curveLoader } from "../curves/index.js";
 import { RequestContext, mayDo } from "../identity/index.js";
 import { JobType, toEventCursor } from "../operations/index.js";
 import type { StoredEvent } from "../operations/index.js";
 import { ArtifactLinks } from "./artifact-links.js";
-import type { SignedLink } from "./artifact-links.js";
 import type { ModelRow } from "./model.entity.js";
-import { GRAPH_FILE } from "./model-input.rules.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
 import { ModelRegistryService } from "./model-registry.service.js";
 import {
@@ -38,6 +37,7 @@ import {
 } from "./model.types.js";
 import type { ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionPayload } from "./model-version.types.js";
+import { filesOf } from "./version-files.js";
 
 @ArgsType()
 class PromotionEventArgs {
@@ -72,16 +72,22 @@ export class ModelVersionResolver {
     return new ModelType(await modelLoader(context, this.registry).load(version.row.modelId));
   }
 
-  @FieldResolver(() => Artifact, { nullable: true, description: "Null for callers who may not download it." })
-  artifact(@Root() { row }: ModelVersionType, @Ctx() { caller, baseUrl }: RequestContext): Artifact | null {
-    if (!mayDo(caller.roles, "model:download")) return null;
-    const urlOf = (sha256: string, name: string) => baseUrl + this.links.download(sha256, name).path;
-    return {
-      sha256: row.sha256,
-      bytes: row.bytes,
-      downloadUrl: urlOf(row.sha256, GRAPH_FILE),
-      files: row.files.map((file) => ({ ...file, downloadUrl: urlOf(file.sha256, file.name) })),
-    };
+  @FieldResolver(() => Artifact, {
+    nullable: true,
+    description: "Null for callers who may not download it, and once a cleanup has removed it.",
+  })
+  async artifact(
+    @Root() { row }: ModelVersionType,
+    @Ctx() { caller, baseUrl }: RequestContext,
+  ): Promise<Artifact | null> {
+    if (!mayDo(caller.roles, "model:download") || row.artifactRemovedAt !== null) return null;
+    const [graph, ...files] = await Promise.all(
+      filesOf(row).map(async (file) => ({
+        ...file,
+        downloadUrl: await this.links.download(baseUrl, file.sha256, file.name),
+      })),
+    );
+    return { sha256: graph!.sha256, bytes: graph!.bytes, downloadUrl: graph!.downloadUrl, files };
   }
 
   @FieldResolver(() => CurveType, {
@@ -104,12 +110,10 @@ export class ModelVersionResolver {
     @Ctx() { caller, baseUrl }: RequestContext,
   ): Promise<CreateModelVersionPayload> {
     const row = await this.registry.createVersion(input, caller);
-    const upload = (file: string) => toUpload(baseUrl, this.links.upload(row.id, file));
-    return {
-      version: new ModelVersionType(row),
-      upload: upload(GRAPH_FILE),
-      fileUploads: row.files.map(({ name }) => upload(name)),
-    };
+    const [upload, ...fileUploads] = await Promise.all(
+      filesOf(row).map(async (file) => toUpload(await this.links.upload(baseUrl, row.id, file))),
+    );
+    return { version: new ModelVersionType(row), upload: upload!, fileUploads };
   }
 
   @Authorized("model:upload")
@@ -199,7 +203,7 @@ export class StageTransitionResolver {
   }
 }
 
-function toUpload(baseUrl: string, link: SignedLink): Upload {
-  const headers = [{ name: "content-type", value: "application/octet-stream" }];
-  return { method: "PUT", url: baseUrl + link.path, headers, expiresAt: link.expiresAt };
+function toUpload({ url, headers, expiresAt }: DirectLink): Upload {
+  const named = Object.entries(headers).map(([name, value]) => ({ name, value }));
+  return { method: "PUT", url, headers: named, expiresAt };
 }

@@ -16,6 +16,18 @@ export class ModelVersionPayload {
   job!: JobType | null;
 }
 
+@InputType()
+export class ProtectModelVersionInput {
+  @Field()
+  model!: string;
+
+  @Field(() => Int)
+  number!: number;
+
+  @Field(() => Boolean, { nullable: true, defaultValue: true })
+  protected?: boolean | null;
+}
+
 @InputType({ description: "Which version of a model answers." })
 export class VersionSelector {
   @Field(() => Int, { nullable: true, description: "A number wins over a stage." })

@@ -155,6 +155,15 @@ export class ModelVersionType extends Node {
   @Field()
   createdBy: string;
 
+  @Field({ description: "A cleanup leaves its artifact alone." })
+  protected: boolean;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: "When a cleanup removed its artifact: it can neither be served nor promoted any more.",
+  })
+  artifactRemovedAt: Date | null;
+
   constructor(row: ModelVersionRow) {
     super();
     this.row = row;
@@ -169,6 +178,8 @@ export class ModelVersionType extends Node {
     this.parameters = row.parameters;
     this.createdAt = row.createdAt;
     this.createdBy = row.createdBy;
+    this.protected = row.protected;
+    this.artifactRemovedAt = row.artifactRemovedAt;
   }
 }
 

@@ -6,6 +6,7 @@ import { NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { OUTBOX_CHANNEL } from "../operations/index.js";
 import type { ModelRow } from "./model.entity.js";
+import { assertArtifactKept } from "./model-lifecycle.rules.js";
 import { ModelRepository } from "./model.repository.js";
 import type { ModelVersionRow, Stage } from "./model-version.entity.js";
 import { ModelVersionRepository } from "./model-version.repository.js";
@@ -58,7 +59,7 @@ export class ServedVersions {
 
   /**
    * @throws {NotFoundError} when the model or the version does not exist, naming the field
-   * @throws {PreconditionFailedError} when the version is not READY
+   * @throws {PreconditionFailedError} when the version is not READY, or its artifact was removed
    */
   resolve(modelName: string, selector: VersionSelector | null | undefined): Promise<ServedVersion> {
     const wanted = selector?.number == null ? (selector?.stage ?? "PRODUCTION") : selector.number;
@@ -162,6 +163,7 @@ export class ServedVersions {
     if (version.status !== "READY" || !version.signature) {
       throw new PreconditionFailedError(`version ${version.number} of "${model.name}" is ${version.status}`);
     }
+    assertArtifactKept(version);
     const source = await toModelSource(this.store, version);
     this.modelNames.set(source.key, model.name);
     return { model, version, signature: version.signature, source };

@@ -4,8 +4,11 @@ import type { Delivery, JobQueue } from "../../ports/job-queue.js";
 import { UnrecoverableJobError } from "../../ports/job-queue.js";
 import { PlatformError, isTransient } from "../../shared/errors.js";
 import { failpoint } from "../../shared/failpoint.js";
+import { MergedCalls } from "../../shared/merged-calls.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { jobDuration } from "../../telemetry/metrics.js";
+import { JobBatchRepository } from "./job-batch.repository.js";
+import type { EndedJob } from "./job-batch.repository.js";
 import type { JobRow } from "./job.entity.js";
 import { JobRepository } from "./job.repository.js";
 import type { JobRun } from "./job-definition.js";
@@ -23,9 +26,17 @@ export const TRANSIENT_ATTEMPTS = 10;
 
 const HEARTBEATS_PER_LEASE = 4;
 const PROGRESS_EVERY_MS = 300;
+/** Short jobs at once share the round trips and commits of their steps. */
+const ROUNDS = { rounds: 2, calls: 256 };
 
 /** Jobs from the delivery of their id to the row that says how that ended. */
 export class JobDeliveryService {
+  private readonly claims = new MergedCalls((ids: readonly string[]) => this.claimTogether(ids), ROUNDS);
+  private readonly completions = new MergedCalls(
+    (ended: readonly EndedJob[]) => this.completeTogether(ended),
+    ROUNDS,
+  );
+
   constructor(
     private readonly database: Database,
     private readonly queue: JobQueue,
@@ -50,7 +61,10 @@ export class JobDeliveryService {
     return job?.state === "WAITING" && job.awaits === 0;
   }
 
-  /** @returns false for a delivery that has nothing to do: of a job that has ended, or that somebody works on */
+  /**
+   * @returns whether the job may be due again: false for one that this delivery has completed, that had ended, or
+   * that somebody works on
+   */
   private async work(delivery: Delivery, handler: Handler): Promise<boolean> {
     const { running } = this.registry;
     if (running.has(delivery.id)) return false;
@@ -58,8 +72,7 @@ export class JobDeliveryService {
     running.set(delivery.id, cancellation);
     try {
       const job = await this.claim(delivery);
-      if (job) await this.carryOut(job, delivery, cancellation, handler);
-      return job !== undefined;
+      return job !== undefined && !(await this.carryOut(job, delivery, cancellation, handler));
     } finally {
       running.delete(delivery.id);
     }
@@ -70,6 +83,11 @@ export class JobDeliveryService {
    * job may keep it for as long as its lease is renewed.
    */
   private async claim(delivery: Delivery): Promise<JobRow | undefined> {
+    const waiting = await this.claims.call(delivery.id);
+    if (waiting) {
+      failpoint("job.claimed");
+      return waiting;
+    }
     let claim = await this.tryToClaim(delivery.id);
     if ("heldForSeconds" in claim) {
       await delay(claim.heldForSeconds * 1000, undefined, { signal: delivery.signal });
@@ -87,6 +105,13 @@ export class JobDeliveryService {
       );
     }
     return undefined;
+  }
+
+  private async claimTogether(ids: readonly string[]): Promise<(JobRow | undefined)[]> {
+    const { manager } = this.database.dataSource;
+    const claimed = await new JobBatchRepository(manager).claim(ids, this.registry.kinds());
+    const rows = await new JobRepository(manager).byIds([...claimed]);
+    return ids.map((id) => rows.get(id));
   }
 
   private tryToClaim(id: string): Promise<Claim> {
@@ -108,7 +133,7 @@ export class JobDeliveryService {
     delivery: Delivery,
     cancellation: AbortController,
     handler: Handler,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const run = this.toRun(claimed, delivery, cancellation);
     const heartbeat = setInterval(() => void run.beat(), this.registry.leaseMs / HEARTBEATS_PER_LEASE);
     const endTimer = jobDuration.startTimer({ kind: claimed.kind });
@@ -116,15 +141,30 @@ export class JobDeliveryService {
       const payload = this.registry.definitionOf(claimed.kind)!.parse(claimed.payload);
       const { result } = await handler(payload, run);
       failpoint("job.handled");
-      await this.database.transaction((tx) => this.lifecycle.complete(tx, claimed, result));
+      const completed = await this.complete(claimed, result ?? null);
       failpoint("job.completed");
       endTimer({ outcome: "completed" });
+      return completed;
     } catch (error) {
       endTimer({ outcome: "failed" });
       await this.failed(claimed, error, delivery.signal.aborted, run.signal.aborted);
+      return false;
     } finally {
       clearInterval(heartbeat);
     }
+  }
+
+  private async complete(claimed: JobRow, result: Record<string, unknown> | null): Promise<boolean> {
+    const { id, fence } = claimed;
+    return (
+      (await this.completions.call({ id, fence, result })) ||
+      this.database.transaction((tx) => this.lifecycle.complete(tx, claimed, result))
+    );
+  }
+
+  private async completeTogether(ended: readonly EndedJob[]): Promise<boolean[]> {
+    const completed = await new JobBatchRepository(this.database.dataSource.manager).complete(ended);
+    return ended.map(({ id }) => completed.has(id));
   }
 
   private toRun(

@@ -43,15 +43,11 @@ export class JobLifecycle {
   }
 
   /** @returns false when the claimant has lost the job meanwhile */
-  async complete(
-    tx: Transaction,
-    claimed: JobRow,
-    result: Record<string, unknown> | undefined,
-  ): Promise<boolean> {
+  async complete(tx: Transaction, claimed: JobRow, result: Record<string, unknown> | null): Promise<boolean> {
     const jobs = new JobRepository(tx);
     const { job, parent } = await jobs.lockWithParent(claimed);
     if (job?.fence !== claimed.fence || job.state !== "ACTIVE") return false;
-    const end = { result: result ?? null, error: null, finishedAt: "now" } as const;
+    const end = { result, error: null, finishedAt: "now" } as const;
     await jobs.update(job, { state: "COMPLETED", progress: 1, ...end });
     if (parent && !parent.finishedAt) await this.countCompleted(tx, parent);
     return true;

@@ -16,6 +16,7 @@ export interface StoredEvent extends NewEvent {
 
 /** Place in the outbox: transaction first, then the row within it. */
 export interface EventPosition {
+  /** The database's number of it and what the platform has added since it came into this database. */
   transactionId: bigint;
   id: bigint;
 }
@@ -23,6 +24,9 @@ export interface EventPosition {
 export const OUTBOX_CHANNEL = "outbox";
 
 const LARGEST_BATCH = 500;
+const ADDED = "(SELECT added FROM event_origin)";
+/** Transactions that another database may have had after the state that was taken from it. */
+const UNKNOWN_TRANSACTIONS = 2n ** 32n;
 
 /** The append-only table of events that subscriptions read. */
 export class OutboxRepository {
@@ -32,7 +36,7 @@ export class OutboxRepository {
   async append(event: NewEvent): Promise<EventPosition> {
     const [row] = await this.tx.query<{ id: string; transaction_id: string }[]>(
       `INSERT INTO outbox_events (transaction_id, topic, subject, payload, at)
-       VALUES (pg_current_xact_id()::text::bigint, $1, $2, $3, clock_timestamp())
+       VALUES (pg_current_xact_id()::text::bigint + ${ADDED}, $1, $2, $3, clock_timestamp())
        RETURNING id, transaction_id`,
       [event.topic, event.subject, event.payload],
     );
@@ -53,7 +57,7 @@ export class OutboxRepository {
     >(
       `SELECT id, transaction_id, subject, payload, at FROM outbox_events
        WHERE topic = $1 AND (transaction_id, id) > ($2, $3)
-         AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+         AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint + ${ADDED}
        ORDER BY transaction_id, id LIMIT ${LARGEST_BATCH}`,
       [topic, String(after.transactionId), String(after.id)],
     );
@@ -69,9 +73,22 @@ export class OutboxRepository {
   /** The position after everything that is visible now. */
   async end(): Promise<EventPosition> {
     const [row] = await this.tx.query<{ xmin: string }[]>(
-      "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin",
+      `SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + ${ADDED} AS xmin`,
     );
     return { transactionId: BigInt(row!.xmin) - 1n, id: MOST_ID };
+  }
+
+  /**
+   * Lets positions from now on come after all that another database has given out, whose events have come into this
+   * one by an import or a restore.
+   * @param end of that database's events; after a restore it is in the tables
+   */
+  async continueAfter(end?: EventPosition): Promise<void> {
+    await this.tx.query(
+      `UPDATE event_origin SET added = ${UNKNOWN_TRANSACTIONS} +
+         greatest(added, $1::bigint, (SELECT max(transaction_id) FROM outbox_events))`,
+      [end === undefined ? null : String(end.transactionId)],
+    );
   }
 }
 

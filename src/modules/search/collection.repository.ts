@@ -22,6 +22,17 @@ export class CollectionRepository {
     return this.tx.find(CollectionRow, { where: { embedderModelId: modelId }, order: { id: "ASC" } });
   }
 
+  /** Collections that nothing has ever been embedded for, though a version of their embedder is in production. */
+  withoutIndex(): Promise<{ id: number; embedderModelId: string }[]> {
+    return this.tx.query(
+      `SELECT id, embedder_model_id AS "embedderModelId" FROM collections c
+       WHERE serving_index_id IS NULL AND reindex_job_id IS NULL AND EXISTS
+         (SELECT FROM model_versions v
+          WHERE v.model_id = c.embedder_model_id AND v.stage = 'PRODUCTION' AND v.embedder IS NOT NULL)
+       ORDER BY id`,
+    );
+  }
+
   /** Serializes all who change the collection, its documents or its indexes. */
   lock(id: number): Promise<CollectionRow | null> {
     return this.tx.findOne(CollectionRow, { where: { id }, lock: { mode: "pessimistic_write" } });

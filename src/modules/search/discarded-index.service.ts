@@ -21,9 +21,15 @@ export class DiscardedIndexService {
     void this.sweep().catch(() => undefined);
   }
 
-  /** Discards what was kept for a way back that nobody has gone for a week, and drops all that is discarded. */
-  async sweep(): Promise<void> {
-    await this.discardKept(new Date(Date.now() - KEPT_DAYS * DAY_MS));
+  /** What `sweep` would take away. */
+  async expired(retiredBefore: Date): Promise<SearchIndexRow[]> {
+    const indexes = new SearchIndexRepository(this.database.dataSource.manager);
+    return [...(await indexes.discarded()), ...(await indexes.keptSinceBefore(retiredBefore))];
+  }
+
+  /** Discards what was kept for a way back that nobody has gone since, for a week unless told; drops all that is discarded. */
+  async sweep(retiredBefore = new Date(Date.now() - KEPT_DAYS * DAY_MS)): Promise<void> {
+    await this.discardKept(retiredBefore);
     for (const index of await new SearchIndexRepository(this.database.dataSource.manager).discarded()) {
       try {
         await this.drop(index);

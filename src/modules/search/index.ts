@@ -2,7 +2,7 @@ import type { Database } from "../../ports/database.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
-import type { ModelsModule } from "../models/index.js";
+import type { ModelsModule, VersionsInUse } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import type { TrainingModule } from "../training/index.js";
 import { CollectionRow } from "./collection.entity.js";
@@ -22,11 +22,13 @@ import { EmbedderTrainingService } from "./embedder-training.service.js";
 import { HnswIndexService } from "./hnsw-index.service.js";
 import { IndexBuilder } from "./index-builder.service.js";
 import { IndexGrowthService } from "./index-growth.service.js";
+import { IndexRecoveryService } from "./index-recovery.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
 import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
 import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
+import { SearchIndexRepository } from "./search-index.repository.js";
 import { SearchResolver } from "./search.resolver.js";
 import { SearchService } from "./search.service.js";
 import { ServingIndexService } from "./serving-index.service.js";
@@ -41,7 +43,9 @@ export interface SearchModule {
   embedderTraining: EmbedderTrainingService;
   indexBuilder: IndexBuilder;
   indexGrowth: IndexGrowthService;
+  indexRecovery: IndexRecoveryService;
   discardedIndexes: DiscardedIndexService;
+  versionsInUse: VersionsInUse;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -82,7 +86,9 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     embedderTraining,
     indexBuilder,
     indexGrowth: new IndexGrowthService(database, jobs, hnsw),
+    indexRecovery: new IndexRecoveryService(database, models.registry, reindexing),
     discardedIndexes,
+    versionsInUse: (tx) => new SearchIndexRepository(tx).versionsInUse(),
     resolvers: [
       new CollectionResolver(collections, models.registry),
       new CollectionEmbedderResolver(collections, serving, models.registry, jobs),

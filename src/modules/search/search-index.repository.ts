@@ -78,6 +78,14 @@ export class SearchIndexRepository {
     });
   }
 
+  /** Versions that standing indexes were embedded by. */
+  async versionsInUse(): Promise<Set<string>> {
+    const rows = await this.tx.query<{ version_id: string }[]>(
+      "SELECT DISTINCT version_id FROM search_indexes WHERE state <> 'DISCARDED'",
+    );
+    return new Set(rows.map((row) => row.version_id));
+  }
+
   /** Kept ones whose way back nobody has gone since. */
   keptSinceBefore(time: Date): Promise<SearchIndexRow[]> {
     return this.tx

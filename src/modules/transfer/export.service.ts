@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { Database, Transaction } from "../../ports/database.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
+import { OutboxRepository } from "../operations/index.js";
 import { exportedTables } from "./exported-tables.js";
 import type { ExportedTable } from "./exported-tables.js";
 import { writeTableFile } from "./table-file.js";
@@ -45,10 +46,10 @@ export class ExportService {
     }
     const tables = exportedTables.filter((table) => predictions || !table.predictions);
     const exportedAt = new Date().toISOString();
-    const { contents, referred } = await this.readTables(draft, tables);
+    const { contents, referred, eventsUntil } = await this.readTables(draft, tables);
     const artifacts = await this.copyArtifacts(draft, referred);
-    const manifest = { platform: this.platform, exportedAt, predictions, tables: contents, artifacts };
-    const text = createManifest(manifest);
+    const about = { platform: this.platform, exportedAt, predictions, eventsUntil };
+    const text = createManifest({ ...about, tables: contents, artifacts });
     await writeFile(manifestFile(draft), text, { flush: true });
     await rename(draft, folder);
     return JSON.parse(text) as TransferManifest;
@@ -58,14 +59,15 @@ export class ExportService {
   private readTables(
     draft: string,
     tables: readonly ExportedTable[],
-  ): Promise<{ contents: TableContents[]; referred: ReferredArtifact[] }> {
+  ): Promise<{ contents: TableContents[]; referred: ReferredArtifact[]; eventsUntil: string }> {
     return this.database.dataSource.transaction("REPEATABLE READ", async (tx) => {
       await tx.query("SET TRANSACTION READ ONLY");
       const transfer = new TransferRepository(tx);
       await transfer.prepare();
       const contents: TableContents[] = [];
       for (const table of tables) contents.push(await this.readTable(tx, draft, table));
-      return { contents, referred: await transfer.artifacts() };
+      const { transactionId } = await new OutboxRepository(tx).end();
+      return { contents, referred: await transfer.artifacts(), eventsUntil: String(transactionId) };
     });
   }
 

@@ -31,6 +31,7 @@ export const exportedTables: readonly ExportedTable[] = [
 /** What stays behind, and why nothing is lost by it. */
 export const tablesLeftBehind: Readonly<Record<string, string>> = {
   migrations: "each database notes its own",
+  event_origin: "the import sets it, so that cursors of before go on meaning what they meant",
   postings: "made anew from the documents, by the dictionaries of the database that will be searched",
   search_indexes:
     "vectors are embedded anew by the versions in production, into the kind of index that the tier has",

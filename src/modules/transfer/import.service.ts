@@ -1,16 +1,15 @@
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { Database, Transaction } from "../../ports/database.js";
 import type { ObjectStore } from "../../ports/object-store.js";
-import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
+import { InvalidInputError, PreconditionFailedError } from "../../shared/errors.js";
+import { OutboxRepository } from "../operations/index.js";
 import { rebuildLexicalIndex } from "../search/index.js";
+import type { CheckedExport } from "./checked-export.js";
 import { exportedTables } from "./exported-tables.js";
 import { LineDigest, readTableFile } from "./table-file.js";
 import { TableRepository } from "./table.repository.js";
 import type { Column } from "./table.repository.js";
-import { artifactFile, manifestFile, tableFile } from "./transfer-folder.js";
-import { parseManifest } from "./transfer-manifest.js";
+import { artifactFile, tableFile } from "./transfer-folder.js";
 import type { TableContents, TransferManifest, TransferredArtifact } from "./transfer-manifest.js";
 import { TransferRepository } from "./transfer.repository.js";
 
@@ -27,18 +26,14 @@ export class ImportService {
 
   /**
    * Artifacts first, then all rows in one transaction: one that was interrupted can be started again.
-   * @throws {PreconditionFailedError} when the platform is not empty, or the export is damaged, incomplete or of a
+   * @throws {PreconditionFailedError} when the platform is not empty, an artifact is damaged, or the export is of a
    *   newer platform
    */
-  async import(path: string): Promise<TransferManifest> {
-    const folder = resolve(path);
-    const manifest = parseManifest(await readManifest(folder));
+  async import({ folder, manifest }: CheckedExport): Promise<void> {
     await this.assertEmpty(this.database.dataSource.manager);
-    await assertComplete(folder, manifest);
     for (const artifact of manifest.artifacts) await this.storeArtifact(folder, artifact);
     this.report(`artifacts: ${manifest.artifacts.length} files`);
     await this.database.transaction((tx) => this.writeTables(tx, folder, manifest));
-    return manifest;
   }
 
   private async writeTables(tx: Transaction, folder: string, manifest: TransferManifest): Promise<void> {
@@ -51,13 +46,14 @@ export class ImportService {
       const table = contents.get(name);
       if (table) await this.writeTable(tx, folder, table);
     }
+    await new OutboxRepository(tx).continueAfter({ transactionId: BigInt(manifest.eventsUntil), id: 0n });
     assertArtifacts(await transfer.artifacts(), manifest.artifacts);
     const documents = await rebuildLexicalIndex(tx);
     this.report(`lexical index: ${documents} documents`);
   }
 
   private async writeTable(tx: Transaction, folder: string, contents: TableContents): Promise<void> {
-    const { name, columns, rows, sha256 } = contents;
+    const { name, columns } = contents;
     const table = new TableRepository(tx, name);
     const known = await table.columns();
     const unknown = columns.filter((column) => !known.some((own) => own.name === column));
@@ -66,15 +62,11 @@ export class ImportService {
         `${name} has ${unknown.join(", ")}, which this platform does not know: import with one as new as the one that exported`,
       );
     }
-    const file = tableFile(folder, name);
-    const read = new LineDigest();
-    for await (const lines of batchesOf(readTableFile(file))) {
-      for (const line of lines) read.add(line);
-      await table.insert(columns, lines);
-    }
-    if (read.rows !== rows || read.end() !== sha256) {
-      throw new PreconditionFailedError(`${file} is damaged: its rows are not those that were exported`);
-    }
+    await table.referringAhead(async () => {
+      for await (const lines of batchesOf(readTableFile(tableFile(folder, name)))) {
+        await table.insert(columns, lines);
+      }
+    });
     for (const [column, last] of Object.entries(contents.identities)) {
       if (last !== null) await table.continueIdentity(column, last);
     }
@@ -119,35 +111,6 @@ export class ImportService {
       if (!(error instanceof InvalidInputError)) throw error;
       throw new PreconditionFailedError(`${file} is damaged: ${error.message}`, { cause: error });
     });
-  }
-}
-
-async function readManifest(folder: string): Promise<string> {
-  try {
-    return await readFile(manifestFile(folder), "utf8");
-  } catch (error) {
-    throw new NotFoundError(`${folder} holds no export: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/** Every file is there before anything is written. */
-async function assertComplete(folder: string, { tables, artifacts }: TransferManifest): Promise<void> {
-  const strange = tables.filter(({ name }) => exportedTables.every((table) => table.name !== name));
-  if (strange.length > 0) {
-    throw new PreconditionFailedError(
-      `manifest.json: this platform has no table ${strange[0]!.name}: import with one as new as the one that exported`,
-    );
-  }
-  const files = [
-    ...tables.map(({ name }) => ({ file: tableFile(folder, name), bytes: undefined })),
-    ...artifacts.map(({ sha256, bytes }) => ({ file: artifactFile(folder, sha256), bytes })),
-  ];
-  for (const { file, bytes } of files) {
-    const found = await stat(file).catch(() => undefined);
-    if (!found) throw new PreconditionFailedError(`${file} is missing`);
-    if (bytes !== undefined && found.size !== bytes) {
-      throw new PreconditionFailedError(`${file} is damaged: it has ${found.size} bytes, not ${bytes}`);
-    }
   }
 }
 

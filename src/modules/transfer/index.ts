@@ -1,3 +1,4 @@
+export { checkExport } from "./checked-export.js";
 export { ExportService } from "./export.service.js";
 export type { ExportOptions } from "./export.service.js";
 export { exportedTables, tablesLeftBehind } from "./exported-tables.js";

@@ -87,6 +87,24 @@ export class TableRepository {
     );
   }
 
+  /** Lets rows that `work` adds refer to others of the table that are yet to come. */
+  async referringAhead(work: () => Promise<void>): Promise<void> {
+    const own = await this.tx.query<{ name: string }[]>(
+      `SELECT conname AS name FROM pg_constraint
+       WHERE contype = 'f' AND conrelid = $1::regclass AND confrelid = conrelid`,
+      [this.name],
+    );
+    const alter = async (when: string) => {
+      for (const { name } of own) {
+        await this.tx.query(`ALTER TABLE ${this.name} ALTER CONSTRAINT ${quoted(name)} ${when}`);
+      }
+    };
+    await alter("DEFERRABLE INITIALLY DEFERRED");
+    await work();
+    await this.tx.query("SET CONSTRAINTS ALL IMMEDIATE");
+    await alter("NOT DEFERRABLE");
+  }
+
   /** What the identity column has given out last. */
   async lastIdentity(column: string): Promise<string | null> {
     const [found] = await this.tx.query<{ sequence: string }[]>(

@@ -27,6 +27,8 @@ const manifest = z.object({
   platform: z.string(),
   exportedAt: z.string(),
   predictions: z.boolean(),
+  /** The end of the events: positions go on after it. */
+  eventsUntil: z.string().regex(/^\d+$/),
   tables: z.array(table),
   artifacts: z.array(artifact),
 });

@@ -13,6 +13,7 @@ const killed: Fault = {
         "ingest.committed",
         "promotion.written",
         "promotion.committed",
+        "artifact.stored",
       ] as const;
       for (const [i, point] of points.entries()) {
         const gateway = cluster.gateways[i % 2]!;

@@ -1,4 +1,5 @@
 import type { FailpointName } from "../../../src/shared/failpoint.js";
+import type { ClusterProcess } from "../../support/cluster.js";
 import { eventually } from "../../support/platform.js";
 import type { Fault } from "../fault.js";
 import { killAt } from "../kill-at.js";
@@ -39,8 +40,7 @@ const stopped: Fault = {
       { writers: (run) => [new CurvesWriter(run), new TrainingsWriter(run), jobsOf(run)] },
       async ({ cluster, workload }) => {
         const first = cluster.workers[0]!;
-        const held = await heldJob(() => cluster.gateways[0]!.query(ACTIVE));
-        first.pause();
+        const held = await pauseAmidTraining(first, () => cluster.gateways[0]!.query<Jobs>(ACTIVE));
         await cluster.addWorker();
         await eventually(
           () => cluster.gateways[0]!.query<JobOf>(JOB, { id: held.id }),
@@ -72,8 +72,17 @@ interface Jobs {
   jobs: { edges: { node: JobNode }[] };
 }
 
-async function heldJob(ask: () => Promise<Jobs>): Promise<JobNode> {
-  const { jobs } = await eventually(ask, (answer) => answer.jobs.edges.length > 0);
+/** Stops the worker while it is at a training: what is ACTIVE when it has stopped stays so. */
+async function pauseAmidTraining(worker: ClusterProcess, active: () => Promise<Jobs>): Promise<JobNode> {
+  const { jobs } = await eventually(
+    async () => {
+      worker.resume();
+      await eventually(active, (answer) => answer.jobs.edges.length > 0);
+      worker.pause();
+      return active();
+    },
+    (answer) => answer.jobs.edges.length > 0,
+  );
   return jobs.edges[0]!.node;
 }
 

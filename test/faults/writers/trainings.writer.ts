@@ -8,7 +8,7 @@ import { emptyVerdict } from "../writer.js";
 import type { Operation, Verdict, Writer } from "../writer.js";
 
 const ENDS_WITHIN_MS = 180_000;
-const SNAPSHOTS = 400;
+const SNAPSHOTS = 300;
 
 interface Run {
   status: string;
@@ -20,7 +20,7 @@ interface Run {
 /** Starts trainings; each must succeed with one version, whose artifact is there and whole. */
 export class TrainingsWriter implements Writer {
   readonly name = "trainings";
-  readonly everyMs = 1_000;
+  readonly everyMs = 2_000;
   private readonly model: string;
   private readonly runs = new Map<string, string>();
   private count = 0;

@@ -107,6 +107,6 @@ export class UploadsWriter implements Writer {
 }
 
 /** Different for each upload. */
-function bytesOf(key: string): Uint8Array {
+export function bytesOf(key: string): Uint8Array {
   return offsetModel(1_000 + Number(key));
 }

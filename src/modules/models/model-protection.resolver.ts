@@ -1,0 +1,20 @@
+import { Arg, Authorized, Mutation, Resolver } from "type-graphql";
+import { ModelRegistryService } from "./model-registry.service.js";
+import { ModelVersionType } from "./model.types.js";
+import { ModelVersionPayload, ProtectModelVersionInput } from "./model-version.types.js";
+
+@Resolver()
+export class ModelProtectionResolver {
+  constructor(private readonly registry: ModelRegistryService) {}
+
+  @Authorized("model:protect")
+  @Mutation(() => ModelVersionPayload, {
+    nullable: true,
+    description: "Keeps the artifact of this version whatever a cleanup would do, or no longer.",
+  })
+  async protectModelVersion(@Arg("input") input: ProtectModelVersionInput): Promise<ModelVersionPayload> {
+    const { model, number } = input;
+    const version = await this.registry.protect(model, number, input.protected ?? true);
+    return { version: new ModelVersionType(version), job: null };
+  }
+}

@@ -1,0 +1,80 @@
+import type { Archive } from "../../ports/archive.js";
+import type { Database } from "../../ports/database.js";
+import type { DatabaseDumper } from "../../ports/database-dumper.js";
+import type { ObjectStore } from "../../ports/object-store.js";
+import type { NodeSource } from "../graph/index.js";
+import type { ModelsModule } from "../models/index.js";
+import type { OperationsModule } from "../operations/index.js";
+import type { SearchModule } from "../search/index.js";
+import { BackupRow } from "./backup.entity.js";
+import { BackupService } from "./backup.service.js";
+import { BackupType } from "./backup.types.js";
+import { CleanupPlanner } from "./cleanup-planner.js";
+import { CleanupService } from "./cleanup.service.js";
+import { MirrorService } from "./mirror.service.js";
+import type { MirrorStores } from "./mirror.service.js";
+import { UpkeepJobs } from "./upkeep-jobs.service.js";
+import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "./upkeep.jobs.js";
+import { UpkeepResolver } from "./upkeep.resolver.js";
+import { VacuumService } from "./vacuum.service.js";
+
+export const upkeepEntities = [BackupRow];
+
+export interface UpkeepModule {
+  upkeepJobs: UpkeepJobs;
+  backups: BackupService;
+  mirror: MirrorService;
+  cleanup: CleanupService;
+  vacuum: VacuumService;
+  resolvers: object[];
+  nodeSources: NodeSource[];
+}
+
+export interface UpkeepModuleOptions {
+  database: Database;
+  dumper: DatabaseDumper;
+  store: ObjectStore;
+  archive: Archive;
+  /** Absent: nothing is mirrored. */
+  mirror?: MirrorStores;
+  operations: OperationsModule;
+  models: ModelsModule;
+  search: SearchModule;
+  /** Where a dump lies until it is in the object store. */
+  folder: string;
+  /** Days for which backups are kept. */
+  backupDays: number;
+}
+
+export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
+  const { database, dumper, store, archive, operations, models, search, folder, backupDays } = options;
+  const upkeepJobs = new UpkeepJobs(database, operations.jobs);
+  const mirror = new MirrorService({ database, store, archive, mirror: options.mirror, folder });
+  const backups = new BackupService({ database, dumper, archive, mirror, folder });
+  const planner = new CleanupPlanner({ database, store, archive, models, search, backups, backupDays });
+  const cleanup = new CleanupService({ database, store, archive, mirror, models, search, planner });
+  for (const job of [backupJob, mirrorArtifactsJob, cleanupJob, vacuumDatabaseJob]) {
+    operations.jobs.register<never>(job as never, upkeepJobs.hooks());
+  }
+  return {
+    upkeepJobs,
+    backups,
+    mirror,
+    cleanup,
+    vacuum: new VacuumService(database),
+    resolvers: [new UpkeepResolver(upkeepJobs, backups, mirror, cleanup)],
+    nodeSources: [
+      {
+        type: "Backup",
+        permission: "upkeep:read",
+        find: async (id) => {
+          const row = await backups.find(id);
+          return row ? BackupType.from(row) : undefined;
+        },
+      },
+    ],
+  };
+}
+
+export type { MirrorStores } from "./mirror.service.js";
+export { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "./upkeep.jobs.js";
