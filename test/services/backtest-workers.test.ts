@@ -6,7 +6,7 @@ import { eventually } from "../support/platform.js";
 
 const LIMIT_MS = 240_000;
 /** Small enough that the training below is cut into ten parts or so, and comes back soon from a dead worker. */
-const ENVIRONMENT = { ML_TRAINING_SEGMENT_MS: "500", ML_JOB_LEASE_MS: "3000" };
+const ENVIRONMENT = { ML_TRAINING_SEGMENT_MS: "200", ML_JOB_LEASE_MS: "3000" };
 
 let cluster: Cluster;
 let whole: unknown;

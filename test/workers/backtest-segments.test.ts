@@ -7,7 +7,7 @@ import type { Platform } from "../support/platform.js";
 /** A killed process's jobs come back when their lease of 20 s has run out. */
 const RESUMING_MS = 180_000;
 /** Small enough that the training below is cut into ten parts or so. */
-const CUT = { ML_TRAINING_SEGMENT_MS: "500" };
+const CUT = { ML_TRAINING_SEGMENT_MS: "200" };
 
 let platform: Platform;
 let whole: unknown;
