@@ -111,11 +111,9 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
     serves === "health"
       ? createHealthDoor(health)
       : await createGateway({
-          schema,
+          ...{ schema, database, models, health },
           authenticator: new Authenticator(config.auth),
           feed: operations.feed,
-          models,
-          health,
           policy: config.http,
           publicUrl: config.http.publicUrl,
           explorer: config.explorer,
@@ -144,17 +142,23 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       await queue.close();
       await embeddings.embeddings.close();
       await runtime.close();
-      await store.close();
-      await engines.mirror?.store.close();
-      await database.close();
+      await closeEngines(engines);
       await tracing.close();
     },
   };
 }
 
+/** All but the queue, which ends before those who use the rest. */
+async function closeEngines({ store, mirror, caches, database }: Engines): Promise<void> {
+  await store.close();
+  await mirror?.store.close();
+  await caches.close();
+  await database.close();
+}
+
 /** Every module over the engines, and the resolvers that make the graph. */
 function createModules(config: Config, engines: Engines, linkKey: Uint8Array, logger: Logger) {
-  const { database, queue, store } = engines;
+  const { database, queue, store, caches } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
   const operations = createOperationsModule(database, queue, logger, config.jobLeaseMs);
@@ -171,8 +175,9 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
-  const { cacheBytes } = embedding;
-  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, cacheBytes });
+  const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
+  const answers = { cache: caches.answers, seconds: config.cache.ttlSeconds };
+  const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, vectors });
   const training = createTrainingModule(database, operations, models, curves, config.trainingSegmentMs);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
@@ -181,11 +186,12 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     runtime,
     models,
     curves,
+    answers,
     logger,
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, operations, models, embeddings, training, logger });
+  const search = createSearchModule({ database, operations, models, embeddings, training, answers, logger });
   const samples = new SampleLoader({
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,

@@ -5,11 +5,15 @@ import type { BullmqJobQueueOptions } from "./adapters/bullmq/bullmq-job-queue.j
 import { ClusterDumper } from "./adapters/embedded/cluster-dumper.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
+import { MemoryCache } from "./adapters/embedded/memory-cache.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
+import { LayeredCache } from "./adapters/service/layered-cache.js";
+import { RedisCache } from "./adapters/service/redis-cache.js";
 import { PostgresDumper } from "./adapters/service/postgres-dumper.js";
 import type { Config } from "./config/config.js";
 import type { Archive } from "./ports/archive.js";
+import type { Cache } from "./ports/cache.js";
 import type { Database } from "./ports/database.js";
 import type { DatabaseDumper } from "./ports/database-dumper.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -19,10 +23,19 @@ import { openMirror, openStorage } from "./storage.js";
 import type { Storage } from "./storage.js";
 import type { Logger } from "./telemetry/logger.js";
 
+export interface Caches {
+  /** Of query results. */
+  answers: Cache;
+  /** Of embeddings, which have room of their own. */
+  vectors: Cache;
+  close(): Promise<void>;
+}
+
 export interface Engines {
   database: Database;
   queue: JobQueue;
   store: ObjectStore;
+  caches: Caches;
   /** Files by name, in the same place as the objects. */
   archive: Archive;
   /** Where artifacts and backups are kept a second time. */
@@ -37,6 +50,7 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
   return {
     database,
     queue: await openQueue(config, transport, logger),
+    caches: openCaches(config),
     ...(await openStorage(config, logger)),
     mirror: await openMirror(config, logger),
     dumper: createDumper(config, database),
@@ -74,6 +88,20 @@ function openEmbedded(config: Config, schema: Schema, logger: Logger): Promise<E
       process.exit(70);
     },
   });
+}
+
+/** In memory, in front of the Redis that all processes share where there is one. */
+function openCaches({ redis, cache, embedding }: Config): Caches {
+  const answers = new MemoryCache(cache.bytes);
+  const vectors = new MemoryCache(embedding.cacheBytes);
+  const { cacheUrl: url, tls, prefix } = redis;
+  if (url === undefined) return { answers, vectors, close: async () => undefined };
+  const shared = RedisCache.open({ url, tls, prefix });
+  return {
+    answers: new LayeredCache(answers, shared),
+    vectors: new LayeredCache(vectors, shared),
+    close: () => shared.close(),
+  };
 }
 
 function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promise<JobQueue> {

@@ -7,10 +7,14 @@ const LIMIT_MS = 5_000;
  * @param what names the engine, e.g. `the database`
  * @throws {UnavailableError} when it fails or is late
  */
-export async function assertAnswers(what: string, answer: Promise<unknown>): Promise<void> {
+export async function assertAnswers(
+  what: string,
+  answer: Promise<unknown>,
+  limitMs = LIMIT_MS,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${LIMIT_MS} ms`)), LIMIT_MS);
+    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
   });
   try {
     await Promise.race([answer, late]);

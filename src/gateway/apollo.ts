@@ -11,6 +11,7 @@ import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin
 import { GraphQLError } from "graphql";
 import type { GraphQLSchema } from "graphql";
 import type { RequestContext } from "../modules/identity/index.js";
+import type { Database } from "../ports/database.js";
 import { openSpan } from "../telemetry/tracing.js";
 import { CompiledOperations } from "./compiled-operations.js";
 import { finiteNumbers } from "./finite-numbers.js";
@@ -21,7 +22,7 @@ import { assertAffordable } from "./query-limits.js";
 /** Apollo Server over the graph, with what it does not need switched off. */
 export function createApollo(
   schema: GraphQLSchema,
-  options: { explorer: boolean },
+  options: { explorer: boolean; database: Pick<Database, "acknowledge"> },
 ): ApolloServer<RequestContext> {
   return new ApolloServer<RequestContext>({
     schema,
@@ -44,6 +45,7 @@ export function createApollo(
       ApolloServerPluginSchemaReportingDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       operationDetails(schema),
+      callersReadTheirWrites(options.database),
     ],
   });
 }
@@ -78,6 +80,27 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
           for (const error of errors) requestOf.set(error, contextValue.requestId);
           if (document) nameFieldsOfVariables(errors, schema, document, request.variables ?? {});
           return Promise.resolve();
+        },
+      }),
+  };
+}
+
+/** Queries may read from replicas; an answer to a mutation promises that they will know of it. */
+function callersReadTheirWrites(database: Pick<Database, "acknowledge">): ApolloServerPlugin<RequestContext> {
+  return {
+    requestDidStart: () =>
+      Promise.resolve({
+        didResolveOperation: ({ operation, contextValue: { caller, operation: own } }) => {
+          if (operation?.operation === "query" && own.served) own.served.readsAs = caller.subject;
+          return Promise.resolve();
+        },
+        willSendResponse: async ({ operation, contextValue: { caller, requestId }, response }) => {
+          if (operation?.operation !== "mutation") return;
+          await database.acknowledge(caller.subject).catch((error: Error) => {
+            // What was done stays done: as where a connection breaks in COMMIT, the caller cannot know.
+            const errors = [formatError({ message: error.message }, error, requestId)];
+            response.body = { kind: "single", singleResult: { data: null, errors } };
+          });
         },
       }),
   };

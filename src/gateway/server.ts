@@ -7,6 +7,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { GraphQLSchema } from "graphql";
 import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
 import type { ModelsModule } from "../modules/models/index.js";
+import type { Database, ServedRequest } from "../ports/database.js";
 import { InvalidInputError, PlatformError, TooLargeError } from "../shared/errors.js";
 import { reportHttpRequest } from "../telemetry/events.js";
 import { metricsRegistry } from "../telemetry/metrics.js";
@@ -30,6 +31,7 @@ export interface GatewayOptions {
   authenticator: Authenticator;
   feed: EventSource;
   models: ModelsModule;
+  database: Pick<Database, "serve" | "acknowledge">;
   health: () => HealthReport;
   policy: OriginPolicy;
   publicUrl?: string;
@@ -46,6 +48,7 @@ const LINGER_MS = 5_000;
 declare module "fastify" {
   interface FastifyRequest {
     graphContext?: RequestContext;
+    served?: ServedRequest;
   }
 }
 
@@ -53,13 +56,17 @@ declare module "fastify" {
 export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
   const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl);
-  const apollo = createApollo(options.schema, { explorer: options.explorer });
+  const { explorer, database } = options;
+  const apollo = createApollo(options.schema, { explorer, database });
   apollo.addPlugin(fastifyApolloDrainPlugin(fastify));
   await apollo.start();
   await fastify.register(fastifyApollo(apollo), {
     path: "/graphql",
-    context: async (request: FastifyRequest, reply: FastifyReply) =>
-      (request.graphContext = await contexts.ofHttp(request.raw, reply.raw, request.id)),
+    context: async (request: FastifyRequest, reply: FastifyReply) => {
+      request.graphContext = await contexts.ofHttp(request.raw, reply.raw, request.id);
+      request.graphContext.operation.served = request.served;
+      return request.graphContext;
+    },
   });
   serveHealth(fastify, options.health, metricsRegistry);
   serveArtifacts(fastify, options.models.registry, options.models.links);
@@ -75,7 +82,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   };
 }
 
-function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstance {
+function createFastify({ policy, maxBodyBytes, database }: GatewayOptions): FastifyInstance {
   const fastify = Fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
@@ -94,6 +101,11 @@ function createFastify({ policy, maxBodyBytes }: GatewayOptions): FastifyInstanc
     if (!isTracing()) return done();
     const name = `${request.method} ${request.routeOptions.url ?? "unknown"}`;
     void inRemoteSpan(request.headers, name, {}, () => ended(reply, done), SpanKind.SERVER);
+  });
+  // Behind the parser of bodies, whose events know of no request.
+  fastify.addHook("preHandler", (request, _reply, done) => {
+    request.served = {};
+    database.serve(request.served, done);
   });
   fastify.addHook("onResponse", (request, reply, done) => {
     reportRequest(request, reply);

@@ -3,6 +3,12 @@ import type { DataSource, EntityManager } from "typeorm";
 /** One open transaction; only repositories made within it may be used inside. */
 export type Transaction = EntityManager;
 
+/** A request that is being served. */
+export interface ServedRequest {
+  /** Set while it may read from replicas: whose writes they must have. */
+  readsAs?: string;
+}
+
 /** PostgreSQL with pgvector, whichever tier provides it. */
 export interface Database {
   /** Entities are registered and migrations applied. */
@@ -21,6 +27,22 @@ export interface Database {
    * @throws {TimeoutError} when a statement, or a lock, took longer than is configured
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+
+  /**
+   * Runs reads, which a replica answers where there are some, the request under way allows it, and one has all that
+   * its caller wrote; outside of requests, the primary. Reads of one request see no older state after a newer one.
+   * @param work may run twice: on the primary when the replica fails
+   */
+  read<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+
+  /** Everything that `work` starts is part of the request. */
+  serve<T>(request: ServedRequest, work: () => T): T;
+
+  /**
+   * To be called before a caller is told that its writes are done: from then on its reads see them, in every process.
+   * @throws {UnavailableError} when that cannot be promised
+   */
+  acknowledge(caller: string): Promise<void>;
 
   /**
    * Runs statements one by one on a connection of their own, without the time-outs of requests: index builds,

@@ -23,7 +23,7 @@ export interface RedisAddress {
 const PORT = 6379;
 const SENTINEL_PORT = 26_379;
 const SCHEME = /^redis(s?)(?:-(sentinel|cluster))?:\/\/(.*)$/s;
-const AFTER_SCHEME = /^(?:([^/?#@]*)@)?([^/?#@]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
+const AFTER_SCHEME = /^(?:([^/?#@]*)@)?([^/?#@]+)(?:\/([^?#@]*))?(?:\?([^#]*))?$/;
 const HOST_AND_PORT = /^(\[[0-9a-f:.]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?$/i;
 const DATABASE = /^\d{1,4}$/;
 

@@ -2,11 +2,12 @@ import { createLogger } from "./logger.js";
 import type { Logger } from "./logger.js";
 import {
   backupBytes,
+  cacheLookups,
+  cacheServerUp,
   documentChanges,
   embeddedTexts,
   embeddedTokens,
   embeddingBatchTokens,
-  embeddingCacheLookups,
   embeddingDuration,
   indexSwitches,
   inferenceBatchRows,
@@ -16,7 +17,6 @@ import {
   operationErrors,
   reindexes,
   requestDuration,
-  searchCacheLookups,
   searchDuration,
   stageTransitions,
   trainingRuns,
@@ -160,17 +160,33 @@ export function reportEmbeddingCall(call: { priority: string; seconds: number })
   embeddingDuration.observe({ priority: call.priority }, call.seconds);
 }
 
-export function reportEmbeddingCache(lookups: { hits: number; misses: number }): void {
-  embeddingCacheLookups.inc({ outcome: "hit" }, lookups.hits);
-  embeddingCacheLookups.inc({ outcome: "miss" }, lookups.misses);
+/** Lookups by their result. */
+export function reportCacheLookups(
+  cache: string,
+  results: Partial<Record<"hit" | "miss" | "shared", number>>,
+): void {
+  for (const [result, count] of Object.entries(results)) cacheLookups.inc({ cache, result }, count);
+}
+
+/** The shared cache fails, or is back: once for each outage. */
+export function reportCacheServer({ call, available, reason }: CacheServerReport): void {
+  cacheServerUp.set({ call }, available ? 1 : 0);
+  if (available) logger.info({ event: "cache.back", call }, "the shared cache answers again");
+  else
+    logger.warn(
+      { event: "cache.away", call, reason },
+      "the shared cache fails; answers are found without it",
+    );
+}
+
+interface CacheServerReport {
+  call: "read" | "write";
+  available: boolean;
+  reason?: string;
 }
 
 export function reportSearch(search: { mode: string; seconds: number }): void {
   searchDuration.observe({ mode: search.mode }, search.seconds);
-}
-
-export function reportSearchCache(outcome: "hit" | "shared" | "miss"): void {
-  searchCacheLookups.inc({ outcome });
 }
 
 export interface HttpRequestReport {

@@ -74,13 +74,6 @@ export const embeddingBatchTokens = new Histogram({
   registers,
 });
 
-export const embeddingCacheLookups = new Counter({
-  name: "embedding_cache_lookups_total",
-  help: "Texts looked up among the vectors that are kept, by outcome: hit or miss.",
-  labelNames: ["outcome"] as const,
-  registers,
-});
-
 export const searchDuration = new Histogram({
   name: "search_duration_seconds",
   help: "Time of one search, its query's embedding included, by the mode that answered.",
@@ -89,10 +82,17 @@ export const searchDuration = new Histogram({
   registers,
 });
 
-export const searchCacheLookups = new Counter({
-  name: "search_cache_lookups_total",
-  help: "Searches by outcome: hit, miss, or shared with an equal one under way.",
-  labelNames: ["outcome"] as const,
+export const cacheLookups = new Counter({
+  name: "cache_lookups_total",
+  help: "Lookups of what may be kept, by cache and result: hit, miss, or shared with an equal one under way.",
+  labelNames: ["cache", "result"] as const,
+  registers,
+});
+
+export const cacheServerUp = new Gauge({
+  name: "cache_server_up",
+  help: "Whether the shared cache is asked (1), or left alone because it failed (0), by call: read or write.",
+  labelNames: ["call"] as const,
   registers,
 });
 

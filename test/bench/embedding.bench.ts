@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { MemoryCache } from "../../src/adapters/embedded/memory-cache.js";
 import { createOnnxInferenceRuntime } from "../../src/adapters/onnx/onnx-inference-runtime.js";
 import { EmbeddingService } from "../../src/modules/embeddings/index.js";
 import type { ServedVersion } from "../../src/modules/models/index.js";
@@ -31,7 +32,7 @@ export async function embeddingBench({ passages = 2_000 }: { passages?: number }
     queueLimit: 1_000,
     validation: { timeoutMs: 60_000, memoryBytes: 4e9 },
   });
-  const embeddings = new EmbeddingService(runtime, 0);
+  const embeddings = new EmbeddingService(runtime, { cache: new MemoryCache(0), seconds: 1 });
   try {
     const version = await makeVersion(runtime, folder);
     const texts = makeTexts(passages, fewestTokens, mostTokens);

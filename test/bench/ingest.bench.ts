@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { text as readAllText } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { migrations } from "../../migrations/index.js";
+import { MemoryCache } from "../../src/adapters/embedded/memory-cache.js";
 import { createOnnxInferenceRuntime } from "../../src/adapters/onnx/onnx-inference-runtime.js";
 import { entities } from "../../src/app.js";
 import { EmbeddingService, trainEmbedderInThread } from "../../src/modules/embeddings/index.js";
@@ -184,7 +185,7 @@ async function floorOf(folder: string, notes: readonly Note[], trained: Trained)
     queueLimit: 1_000,
     validation: { timeoutMs: 60_000, memoryBytes: 4e9 },
   });
-  const embeddings = new EmbeddingService(runtime, 0);
+  const embeddings = new EmbeddingService(runtime, { cache: new MemoryCache(0), seconds: 1 });
   try {
     const path = join(folder, "built-in.onnx");
     await writeFile(path, trained.graph);

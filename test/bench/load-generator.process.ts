@@ -4,7 +4,7 @@ import { LOAD_CORE, pin } from "./pinned-process.js";
 import type { LoadResult, LoadTask } from "./load.js";
 
 const task = JSON.parse(process.argv[2]!) as LoadTask;
-pin(process.pid, LOAD_CORE);
+if (!task.anywhere) pin(process.pid, LOAD_CORE);
 const result = await autocannon({
   url: task.url,
   connections: task.connections,

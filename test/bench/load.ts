@@ -10,6 +10,8 @@ export interface LoadTask {
   seconds: number;
   body: unknown;
   headers?: Record<string, string>;
+  /** On whichever core is free, instead of the one for load. */
+  anywhere?: boolean;
 }
 
 export interface LoadResult {

@@ -1,4 +1,4 @@
-// npm run bench [-- serving|inference|forecasting|start|jobs|embedding|ingest|search|retrieval ...] [--data FILE|DIR] [--dsn DSN]
+// npm run bench [-- serving|inference|forecasting|start|jobs|replicas|tiers|embedding|ingest|search|retrieval ...] [--data FILE|DIR] [--dsn DSN]
 // [--passages N] [--documents N,...]: prints tables, writes nothing. retrieval needs a DIR.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
@@ -8,10 +8,12 @@ import { forecastingBench } from "./forecasting.bench.js";
 import { ingestBench } from "./ingest.bench.js";
 import { jobsBench } from "./jobs.bench.js";
 import { inferenceBench } from "./inference.bench.js";
+import { replicasBench } from "./replicas.bench.js";
 import { retrievalBench } from "./retrieval.bench.js";
 import { searchBench } from "./search.bench.js";
 import { servingBench } from "./serving.bench.js";
 import { startBench } from "./start.bench.js";
+import { tiersBench } from "./tiers.bench.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,6 +30,8 @@ const groups: Record<string, () => Promise<BenchTable>> = {
   forecasting: () => forecastingBench(values.data === undefined ? {} : { data: values.data }),
   start: startBench,
   jobs: jobsBench,
+  replicas: replicasBench,
+  tiers: tiersBench,
   ingest: () => ingestBench({ ...numberOf("documents"), ...numberOf("passages") }),
   embedding: () => embeddingBench(numberOf("passages")),
 };

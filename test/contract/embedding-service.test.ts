@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createOnnxInferenceRuntime } from "../../src/adapters/onnx/onnx-inference-runtime.js";
+import { MemoryCache } from "../../src/adapters/embedded/memory-cache.js";
 import { EmbeddingService } from "../../src/modules/embeddings/index.js";
 import type { EmbedOptions } from "../../src/modules/embeddings/index.js";
 import type { ServedVersion } from "../../src/modules/models/index.js";
@@ -32,7 +33,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   runs = [];
-  embeddings = new EmbeddingService(runtime, 1e6);
+  embeddings = new EmbeddingService(runtime, { cache: new MemoryCache(1e6), seconds: 60 });
 });
 afterEach(() => embeddings.close());
 afterAll(async () => {

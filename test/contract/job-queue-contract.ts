@@ -265,9 +265,9 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
       const other = await subject.another();
       const ticks: string[] = [];
       const name = `tick-${randomUUID()}`;
+      const started = performance.now();
       const here = await queue.schedule(name, { everyMs: 150 }, async () => void ticks.push("here"));
       const there = await other.queue.schedule(name, { everyMs: 150 }, async () => void ticks.push("there"));
-      const started = performance.now();
       await until(() => ticks.length >= 4);
       const elapsed = performance.now() - started;
       expect(ticks.length).toBeLessThanOrEqual(Math.ceil(elapsed / 150) + 2);
@@ -315,13 +315,15 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
     );
 
     test("closing waits for deliveries under way, then aborts them and hands them back", async () => {
+      let begun = false;
       let finished = false;
       const patient = await queue.work("grace", { concurrency: 1 }, async () => {
+        begun = true;
         await new Promise((resolve) => setTimeout(resolve, 100));
         finished = true;
       });
       await queue.enqueue([job("grace")]);
-      await until(async () => (await depth("grace")).active === 1);
+      await until(() => begun);
       await patient.close(10_000);
       expect(finished).toBe(true);
 

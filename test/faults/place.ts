@@ -26,7 +26,8 @@ export async function makePlace({ postgres, queue, cache, s3 }: Tier): Promise<P
     redisUrl: queue.url,
     cacheRedisUrl: cache.url,
     s3: { endpoint: s3.endpoint, bucket: name },
-    remove: () => postgres.dropDatabase(name),
+    // A fault may have taken the server for good.
+    remove: () => postgres.dropDatabase(name).catch(() => undefined),
   };
 }
 

@@ -186,7 +186,8 @@ describe("embed", () => {
   });
 
   test("what was asked for lately is not computed again", async () => {
-    const lookups = (outcome: string) => metric(platform, "embedding_cache_lookups_total", { outcome });
+    const lookups = (result: string) =>
+      metric(platform, "cache_lookups_total", { cache: "embedding", result });
     const computed = () => metric(platform, "embedding_texts_total", { model: "notes" });
     const texts = ["hydro and snow", "coal and heat"];
     const first = await embed({ model: "notes", texts });

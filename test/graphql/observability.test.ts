@@ -102,8 +102,8 @@ test("requests are counted by operation type, errors by code, inference by model
     ["embedding_tokens_total", { model: "embedder", priority: "interactive" }, 7],
     ["embedding_duration_seconds_count", { priority: "interactive" }, 2],
     ["embedding_batch_tokens_sum", { priority: "interactive" }, 7],
-    ["embedding_cache_lookups_total", { outcome: "hit" }, 1],
-    ["embedding_cache_lookups_total", { outcome: "miss" }, 2],
+    ["cache_lookups_total", { cache: "embedding", result: "hit" }, 1],
+    ["cache_lookups_total", { cache: "embedding", result: "miss" }, 2],
     ["model_inference_batch_rows_sum", { model: "embedder" }, 2],
   ];
   const before = await Promise.all(counters.map(([name, labels]) => count(name, labels)));

@@ -332,7 +332,7 @@ describe("cursors", () => {
 });
 
 describe("repeated searches", () => {
-  const lookups = (outcome: string) => metric(platform, "search_cache_lookups_total", { outcome });
+  const lookups = (result: string) => metric(platform, "cache_lookups_total", { cache: "search", result });
 
   test("are answered from memory until the collection changes", async () => {
     const ask = () => inWords({ query: "freshly piped gas" });

@@ -58,7 +58,10 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   // Whoever names a database has chosen its servers.
   const tier = options.environment?.ML_VECTOR_DB_DSN === undefined ? await serviceEnvironment(dataDir) : {};
   const child = spawnPlatform(dataDir, { ...tier, ...options.environment }, options.args);
-  const { log, url, stderr } = await untilReady(child);
+  const { log, url, stderr } = await untilReady(child).catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
   const ask = <T>(query: string, variables: object = {}, headers: Record<string, string> = {}) =>
     askGraph<T>(url, query, variables, { ...options.headers, ...headers });
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> => {

@@ -72,7 +72,7 @@ const SETTINGS = {
 const NOT_DURABLE = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" };
 
 /** Servers refuse to run as root: the owner of their files and processes then, or nothing. */
-function serverUser(): { uid?: number; gid?: number } {
+export function serverUser(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const users = readFileSync("/etc/passwd", "utf8").split("\n");
   for (const name of [USER, "nobody"]) {
@@ -82,7 +82,8 @@ function serverUser(): { uid?: number; gid?: number } {
   throw new Error("no user for PostgreSQL to run as: neither postgres nor nobody is in /etc/passwd");
 }
 
-async function dataFolder(): Promise<string> {
+/** A folder of the user that servers run as. */
+export async function dataFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "254carbon-postgres-"));
   await chmod(folder, 0o700);
   const { uid, gid } = serverUser();
@@ -111,6 +112,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return open({ bin, folder, dataDir, password, settings });
 }
 
+/** A durable server on a data folder that is there already. */
+export function openPostgres(installation: Omit<Installation, "settings">): Promise<PostgresServer> {
+  return open({ ...installation, settings: SETTINGS });
+}
+
 interface Installation {
   bin: string;
   /** Holds the data folder; removed whole. */
@@ -120,7 +126,7 @@ interface Installation {
   settings: Record<string, string>;
 }
 
-function serverEnvironment(home: string): NodeJS.ProcessEnv {
+export function serverEnvironment(home: string): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, HOME: home, LC_ALL: "C.UTF-8", TZ: "UTC" };
 }
 

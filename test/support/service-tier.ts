@@ -23,7 +23,7 @@ export const onServiceTier = addresses !== undefined;
 const CREDENTIALS = { accessKeyId: "test", secretAccessKey: "test-secret" };
 const byFolder = new Map<string, Promise<ServicePlace>>();
 
-interface ServicePlace {
+export interface ServicePlace {
   /** Variables of a platform. */
   environment: Record<string, string>;
   remove(): Promise<void>;
@@ -35,7 +35,7 @@ interface ServicePlace {
  */
 export async function serviceEnvironment(dataDir: string): Promise<Record<string, string>> {
   if (!addresses) return {};
-  const place = byFolder.get(dataDir) ?? makePlace(addresses);
+  const place = byFolder.get(dataDir) ?? makeServicePlace(addresses);
   byFolder.set(dataDir, place);
   return (await place).environment;
 }
@@ -47,7 +47,13 @@ export async function removeServicePlace(dataDir: string): Promise<void> {
   await (await place)?.remove();
 }
 
-async function makePlace({ postgres, redis, cacheRedis, s3 }: ServiceAddresses): Promise<ServicePlace> {
+/** A database, a bucket and a prefix that nobody else uses. */
+export async function makeServicePlace({
+  postgres,
+  redis,
+  cacheRedis,
+  s3,
+}: ServiceAddresses): Promise<ServicePlace> {
   const name = `t${randomUUID().replaceAll("-", "")}`;
   await administer(postgres, `CREATE DATABASE ${name}`);
   await makeBucket(s3, name);

@@ -4,32 +4,36 @@ import { startS3 } from "./s3-server.js";
 import { SERVICES_VARIABLE } from "./service-tier.js";
 import type { ServiceAddresses } from "./service-tier.js";
 
-const stops: (() => Promise<void>)[] = [];
+let running: { stop(): Promise<void> } | undefined;
 
-/** Before the first test of a run on the service tier: starts its servers on free ports, for all its test files. */
-export default async function startServices(): Promise<void> {
+/** Before the first test of a run on the service tier: starts its servers for all its test files. */
+export default async function startRun(): Promise<void> {
+  const services = await startServices();
+  running = services;
+  process.env[SERVICES_VARIABLE] = JSON.stringify(services.addresses);
+}
+
+/** After the last test. */
+export async function stopRun(): Promise<void> {
+  await running?.stop();
+}
+
+/** The servers of the service tier on free ports; they end with this process. */
+export async function startServices(): Promise<{ addresses: ServiceAddresses; stop(): Promise<void> }> {
   const [postgres, redis, cacheRedis, s3] = await Promise.all([
     startPostgres(),
     startRedis(),
     startRedis(),
     startS3(),
   ]);
-  stops.push(
-    () => postgres.remove(),
-    () => redis.stop(),
-    () => cacheRedis.stop(),
-    () => s3.stop(),
-  );
-  const addresses: ServiceAddresses = {
-    postgres: postgres.dsn(),
-    redis: `redis://127.0.0.1:${redis.port}`,
-    cacheRedis: `redis://127.0.0.1:${cacheRedis.port}`,
-    s3: s3.endpoint,
+  return {
+    addresses: {
+      postgres: postgres.dsn(),
+      redis: `redis://127.0.0.1:${redis.port}`,
+      cacheRedis: `redis://127.0.0.1:${cacheRedis.port}`,
+      s3: s3.endpoint,
+    },
+    stop: async () =>
+      void (await Promise.all([postgres.remove(), redis.stop(), cacheRedis.stop(), s3.stop()])),
   };
-  process.env[SERVICES_VARIABLE] = JSON.stringify(addresses);
-}
-
-/** After the last test. */
-export async function stopServices(): Promise<void> {
-  await Promise.all(stops.map((stop) => stop()));
 }

@@ -1,2 +1,2 @@
 // Jest wants a file for each of its two hooks.
-export { stopServices as default } from "./start-services.js";
+export { stopRun as default } from "./start-services.js";

@@ -1,6 +1,7 @@
 import { FlowProducer, Queue, Worker } from "bullmq";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
+import { assertAnswers } from "../assert-answers.js";
 import { awaitServer } from "../await-server.js";
 import { evictionPolicy } from "../redis/eviction-policy.js";
 import { createRedisClient } from "../redis/redis-client.js";
@@ -46,7 +47,7 @@ export async function openRedisTransport(options: RedisTransportOptions): Promis
   working.on("error", onError);
   // Each queue and worker listens, and there may be many.
   for (const client of [commands, working]) client.setMaxListeners(0);
-  await working.connect();
+  await assertAnswers(`the server of ${SETTING}`, working.ping());
   await watch.start();
   // The braces put all keys of one queue into one slot of a cluster.
   const slotOf = (queue: string) => `{${prefix}:${queue}}`;
@@ -70,6 +71,7 @@ async function connectCommands(options: RedisTransportOptions): Promise<RedisCli
   const { startTimeoutMs: timeoutMs, log } = options;
   const attempt = async () => {
     const client = createRedisClient(options, {
+      lazyConnect: true,
       maxRetriesPerRequest: COMMAND_RETRIES,
       commandTimeout: COMMAND_TIMEOUT_MS,
       mostRetryMs: COMMAND_RETRY_MS,

@@ -8,8 +8,11 @@ import {
 } from "typeorm";
 import { InvalidInputError, TimeoutError, UnavailableError } from "../../shared/errors.js";
 
+/** The server, or the connection to it, failed; other engines have failures of their own. */
+export class DatabaseUnavailableError extends UnavailableError {}
+
 /** A transaction that lost against others: nothing of it has happened, and it may run again. */
-export class TransactionConflictError extends UnavailableError {}
+export class TransactionConflictError extends DatabaseUnavailableError {}
 
 /**
  * What a failure of PostgreSQL means to a caller, by SQLSTATE; errors of statements that are wrong, or broke a
@@ -19,7 +22,7 @@ export function translateFailure(error: unknown): unknown {
   const failure: unknown = error instanceof QueryFailedError ? error.driverError : error;
   if (failure instanceof pg.DatabaseError) return translateState(failure, error);
   return isBrokenConnection(failure)
-    ? new UnavailableError("the database does not answer", { cause: error })
+    ? new DatabaseUnavailableError("the database does not answer", { cause: error })
     : error;
 }
 
@@ -31,7 +34,9 @@ export function translateLostSession(error: unknown): unknown {
   const lost =
     error instanceof QueryRunnerAlreadyReleasedError ||
     error instanceof QueryRunnerProviderAlreadyReleasedError;
-  return lost ? new UnavailableError("the connection to the database broke", { cause: error }) : error;
+  return lost
+    ? new DatabaseUnavailableError("the connection to the database broke", { cause: error })
+    : error;
 }
 
 function translateState(failure: pg.DatabaseError, cause: unknown): unknown {
@@ -43,7 +48,8 @@ function translateState(failure: pg.DatabaseError, cause: unknown): unknown {
 type Meaning = (message: string, cause: unknown) => Error;
 
 const timeout: Meaning = (message, cause) => new TimeoutError(`the database: ${message}`, { cause });
-const unavailable: Meaning = (message, cause) => new UnavailableError(`the database: ${message}`, { cause });
+const unavailable: Meaning = (message, cause) =>
+  new DatabaseUnavailableError(`the database: ${message}`, { cause });
 const conflict: Meaning = (message, cause) =>
   new TransactionConflictError(`the database: ${message}`, { cause });
 /** PostgreSQL's text holds every character but one. */

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { DataSource, DataSourceOptions } from "typeorm";
-import type { Database, Transaction } from "../../ports/database.js";
+import type { Database, ServedRequest, Transaction } from "../../ports/database.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
 import { GuardedDataSource } from "./guarded-data-source.js";
@@ -52,6 +52,18 @@ export abstract class TypeormDatabase implements Database {
         if (!conflict || repetition === MOST_REPETITIONS) throw translateLostSession(error);
       }
     }
+  }
+
+  read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return work(this.dataSource.manager);
+  }
+
+  serve<T>(_request: ServedRequest, work: () => T): T {
+    return work();
+  }
+
+  acknowledge(_caller: string): Promise<void> {
+    return Promise.resolve();
   }
 
   async unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {

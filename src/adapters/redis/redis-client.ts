@@ -17,7 +17,7 @@ export interface RedisServerOptions {
 /** How a client behaves while its server is away. */
 export interface RedisClientOptions extends Pick<
   RedisOptions,
-  "maxRetriesPerRequest" | "commandTimeout" | "enableOfflineQueue" | "enableAutoPipelining" | "connectTimeout"
+  "maxRetriesPerRequest" | "commandTimeout" | "enableOfflineQueue" | "enableAutoPipelining" | "lazyConnect"
 > {
   /** Between two attempts to connect, however often it was tried. */
   mostRetryMs: number;
@@ -27,7 +27,7 @@ const FIRST_RETRY_MS = 50;
 /** A peer that is gone without a word is noticed, though not soon. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** A client that connects when it is told to, and again whenever the connection breaks. */
+/** A client that connects at once, or with `lazyConnect` when it is told to, and again whenever the connection breaks. */
 export function createRedisClient(
   { url, tls }: RedisServerOptions,
   { mostRetryMs, ...options }: RedisClientOptions,
@@ -40,7 +40,6 @@ export function createRedisClient(
     ...(address.tls ? { tls: readTlsFiles(tls) } : {}),
     keepAlive: KEEP_ALIVE_MS,
     retryStrategy: retry,
-    lazyConnect: true,
     // A master that has become a replica: the same command again, on a connection to the new one.
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
   };

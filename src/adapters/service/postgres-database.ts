@@ -1,13 +1,18 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type pg from "pg";
 import type { DataSource } from "typeorm";
 import type { DatabaseConfig } from "../../config/config.js";
+import type { ServedRequest, Transaction } from "../../ports/database.js";
 import type { AdapterLog } from "../adapter-log.js";
+import { DatabaseUnavailableError, TransactionConflictError } from "../postgres/translate-failure.js";
 import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
 import { vacuumTables } from "../postgres/vacuum-tables.js";
 import { postgresConnection } from "./postgres-connection.js";
 import { applyMigrations } from "./postgres-migrations.js";
 import { awaitPostgres } from "./postgres-start.js";
+import { ReadReplica } from "./read-replica.js";
+import { ReadReplicas } from "./read-replicas.js";
 
 export interface PostgresDatabaseOptions extends Schema {
   /** `postgresql://user:password@host:port/database` */
@@ -22,24 +27,34 @@ export interface PostgresDatabaseOptions extends Schema {
 const POOL_SIZE = 20;
 const STATEMENT_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 10_000;
+const REPLICA_MAX_LAG_MS = 5_000;
 /** The server ends a statement itself when its time is over; one that has not said so by then is gone. */
 const SILENCE_AFTER_MS = 5_000;
 
-/** A PostgreSQL server with pgvector. */
+/** A request, and the source of its reads once it is known. */
+interface RequestUnderWay {
+  request: ServedRequest;
+  source?: ReturnType<ReadReplicas["sourceFor"]>;
+}
+
+/** A PostgreSQL server with pgvector, and those that follow it. */
 export class PostgresDatabase extends TypeormDatabase {
   readonly vectorSearch = "hnsw";
+
+  private readonly requests = new AsyncLocalStorage<RequestUnderWay>();
 
   private constructor(
     dataSource: DataSource,
     options: TypeormDatabaseOptions,
     /** For what speaks to PostgreSQL by itself: options for `pg` that lead to this database, without time-outs. */
     readonly connection: pg.ClientConfig,
+    private readonly replicas: ReadReplicas | undefined,
   ) {
     super(dataSource, options);
   }
 
   /**
-   * Connects and applies what migrations are missing.
+   * Connects and applies what migrations are missing. Replicas are not waited for.
    * @throws {UnavailableError} when the server cannot be reached or refuses the credentials
    * @throws {PreconditionFailedError} when it lacks pgvector, or a file for TLS cannot be read
    */
@@ -52,18 +67,70 @@ export class PostgresDatabase extends TypeormDatabase {
     const wiring = {
       ...options,
       connection,
-      pooled: { statement_timeout: statementTimeoutMs, lock_timeout: lockTimeoutMs },
+      pooled: {
+        statement_timeout: statementTimeoutMs,
+        lock_timeout: lockTimeoutMs,
+        // A process that falls silent amid a transaction keeps its locks from others no longer than they would wait.
+        idle_in_transaction_session_timeout: lockTimeoutMs,
+      },
       poolSize: settings.poolSize ?? POOL_SIZE,
       silenceMs: statementTimeoutMs + SILENCE_AFTER_MS,
     };
-    return new PostgresDatabase(await connectDataSource(wiring), wiring, connection);
+    const dataSource = await connectDataSource(wiring);
+    const replicas = await replicasOf(dataSource, wiring, settings);
+    return new PostgresDatabase(dataSource, wiring, connection, replicas);
+  }
+
+  override async read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const under = this.requests.getStore();
+    const caller = under?.request.readsAs;
+    if (!under || caller === undefined || !this.replicas) return super.read(work);
+    // Chosen once: another replica might have come less far.
+    const chosen = await (under.source ??= this.replicas.sourceFor(caller));
+    if (!chosen) return super.read(work);
+    try {
+      return await work(chosen.source.manager);
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      under.source = Promise.resolve(undefined);
+      // A query that stood in the way of what it replays is no sign of its end.
+      if (!(error instanceof TransactionConflictError)) chosen.replica.leaveOut();
+      return super.read(work);
+    }
+  }
+
+  override serve<T>(request: ServedRequest, work: () => T): T {
+    return this.replicas ? this.requests.run({ request }, work) : work();
+  }
+
+  override async acknowledge(caller: string): Promise<void> {
+    await this.replicas?.note(caller);
   }
 
   override async maintain(): Promise<void> {
+    await this.replicas?.forget();
     await this.unhurried((session) => vacuumTables((sql) => session.query(sql)));
+  }
+
+  override async close(): Promise<void> {
+    await this.replicas?.close();
+    await super.close();
   }
 }
 
 export function openPostgresDatabase(options: PostgresDatabaseOptions): Promise<PostgresDatabase> {
   return PostgresDatabase.open(options);
+}
+
+async function replicasOf(
+  primary: DataSource,
+  wiring: TypeormDatabaseOptions,
+  { replicaDsns = [], replicaMaxLagMs = REPLICA_MAX_LAG_MS, tls = {} }: Partial<DatabaseConfig>,
+): Promise<ReadReplicas | undefined> {
+  if (replicaDsns.length === 0) return undefined;
+  const replicas = replicaDsns.map(async (dsn, i) => {
+    const options = { ...wiring, migrations: [], connection: await postgresConnection(dsn, tls) };
+    return new ReadReplica(`ML_VECTOR_DB_REPLICA_DSNS[${i}]`, options, wiring.log);
+  });
+  return new ReadReplicas(primary, await Promise.all(replicas), replicaMaxLagMs);
 }

@@ -115,7 +115,7 @@ export class CurveService {
   }
 
   find(name: string): Promise<CurveRow | null> {
-    return this.curves().byName(name);
+    return this.read((curves) => curves.byName(name));
   }
 
   /** @throws {NotFoundError} naming the field that named the curve */
@@ -126,16 +126,18 @@ export class CurveService {
   }
 
   async byIds(ids: readonly string[]): Promise<(CurveRow | Error)[]> {
-    const found = new Map((await this.curves().byIds(ids)).map((curve) => [curve.id, curve]));
+    const rows = await this.read((curves) => curves.byIds(ids));
+    const found = new Map(rows.map((curve) => [curve.id, curve]));
     return ids.map((id) => found.get(id) ?? new NotFoundError("no such Curve"));
   }
 
   list(page: PageRequest): Promise<Page<CurveRow>> {
-    return this.curves().list(page);
+    return this.read((curves) => curves.list(page));
   }
 
   async latest(curves: readonly CurveRow[]): Promise<(Snapshot | null)[]> {
-    const latest = await this.curves().latest(curves.map(({ id }) => id));
+    const ids = curves.map(({ id }) => id);
+    const latest = await this.read((repository) => repository.latest(ids));
     return curves.map((curve) => {
       const record = latest.get(curve.id);
       return record ? toSnapshot(curve, record) : null;
@@ -143,21 +145,21 @@ export class CurveService {
   }
 
   async snapshots(curve: CurveRow, range: SnapshotRange, request: PageRequest): Promise<Page<Snapshot>> {
-    const page = await this.curves().snapshots(curve.id, range, request);
+    const page = await this.read((curves) => curves.snapshots(curve.id, range, request));
     return { ...page, items: page.items.map(({ item, keys }) => ({ item: toSnapshot(curve, item), keys })) };
   }
 
   async history(curve: CurveRow, range: SnapshotRange): Promise<CurveHistory> {
-    return toHistory(curve, await this.curves().history(curve.id, range));
+    return toHistory(curve, await this.read((curves) => curves.history(curve.id, range)));
   }
 
   /** The last `count` dates on or before `asOf`; fewer when there are fewer. */
   async window(curve: CurveRow, asOf: string | null, count: number): Promise<CurveHistory> {
-    return toHistory(curve, await this.curves().lastBefore(curve.id, asOf, count));
+    return toHistory(curve, await this.read((curves) => curves.lastBefore(curve.id, asOf, count)));
   }
 
-  private curves(): CurveRepository {
-    return new CurveRepository(this.database.dataSource.manager);
+  private read<T>(work: (curves: CurveRepository) => Promise<T>): Promise<T> {
+    return this.database.read((tx) => work(new CurveRepository(tx)));
   }
 }
 

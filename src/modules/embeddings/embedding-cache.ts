@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { LRUCache } from "lru-cache";
+import type { AnswerStore } from "../caching/index.js";
 
 /** One text, embedded. */
 export interface TextEmbedding {
@@ -11,30 +11,42 @@ export interface TextEmbedding {
   truncated: boolean;
 }
 
-/** Key, map and object around each vector. */
-const OVERHEAD_BYTES = 300;
+/** Of what is written; another number for another form. */
+const SCHEMA = 1;
+/** Tokens and whether it was cut, each of four bytes, before the vector. */
+const HEAD_BYTES = 8;
 
-/** Vectors of texts that were asked for lately. */
+/** Vectors of texts that were asked for lately, here or by another process. */
 export class EmbeddingCache {
-  private readonly kept: LRUCache<string, TextEmbedding> | undefined;
+  constructor(private readonly store: AnswerStore) {}
 
-  /** @param bytes 0 keeps nothing */
-  constructor(bytes: number) {
-    if (bytes === 0) return;
-    const sizeCalculation = ({ vector }: TextEmbedding) => vector.byteLength + OVERHEAD_BYTES;
-    this.kept = new LRUCache({ maxSize: bytes, sizeCalculation });
-  }
-
-  get(key: string): TextEmbedding | undefined {
-    return this.kept?.get(key);
+  async get(key: string): Promise<TextEmbedding | undefined> {
+    const bytes = await this.store.cache.get(`embedding:${SCHEMA}:${key}`);
+    return bytes && decode(bytes);
   }
 
   set(key: string, embedding: TextEmbedding): void {
-    this.kept?.set(key, embedding);
+    void this.store.cache.set(`embedding:${SCHEMA}:${key}`, encode(embedding), this.store.seconds);
   }
 }
 
 /** Identity of a text as a version embeds it. @param text with the prefix of its role */
 export function embeddingKey(versionId: string, text: string): string {
   return `${versionId}:${createHash("sha256").update(text).digest("base64")}`;
+}
+
+function encode({ vector, tokens, truncated }: TextEmbedding): Uint8Array {
+  const bytes = new Uint8Array(HEAD_BYTES + vector.byteLength);
+  new Uint32Array(bytes.buffer, 0, 2).set([tokens, truncated ? 1 : 0]);
+  bytes.set(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength), HEAD_BYTES);
+  return bytes;
+}
+
+/** Undefined for what is none. */
+function decode(bytes: Uint8Array): TextEmbedding | undefined {
+  if (bytes.byteLength < HEAD_BYTES || bytes.byteLength % 4 !== 0) return undefined;
+  // A copy begins where numbers of four bytes may begin, and is the caller's own.
+  const { buffer } = bytes.slice();
+  const [tokens, truncated] = new Uint32Array(buffer, 0, 2);
+  return { vector: new Float32Array(buffer, HEAD_BYTES), tokens: tokens!, truncated: truncated === 1 };
 }

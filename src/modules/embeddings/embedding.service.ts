@@ -1,7 +1,8 @@
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import { InvalidInputError } from "../../shared/errors.js";
-import { reportEmbedded, reportEmbeddingCache, reportEmbeddingCall } from "../../telemetry/events.js";
+import { reportCacheLookups, reportEmbedded, reportEmbeddingCall } from "../../telemetry/events.js";
 import { inSpan } from "../../telemetry/tracing.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { ServedVersion } from "../models/index.js";
 import { EmbeddingBatcher } from "./embedding-batcher.js";
 import type { Priority, QueuedText } from "./embedding-batcher.js";
@@ -44,11 +45,11 @@ export class EmbeddingService {
   private readonly shared = new SharedEmbeddings();
   private readonly tokenizers = new TextTokenizers();
 
-  /** @param cacheBytes of the vectors that are kept; 0 keeps none */
-  constructor(runtime: InferenceRuntime, cacheBytes: number) {
+  /** @param vectors keeps those of interactive calls */
+  constructor(runtime: InferenceRuntime, vectors: AnswerStore) {
     this.encoders = new LoadedEncoders(runtime);
     this.batcher = new EmbeddingBatcher(runtime);
-    this.cache = new EmbeddingCache(cacheBytes);
+    this.cache = new EmbeddingCache(vectors);
   }
 
   /**
@@ -112,23 +113,24 @@ export class EmbeddingService {
     );
   }
 
-  private embedPrefixed(
+  private async embedPrefixed(
     model: string,
     encoder: LoadedEncoder,
     texts: readonly string[],
     { priority, signal, cache = priority === "interactive" }: EmbedOptions,
   ): Promise<TextEmbedding[]> {
     const wanted = texts.map((text) => ({ key: embeddingKey(encoder.key, text), text }));
-    const known = cache ? wanted.map(({ key }) => this.cache.get(key)) : [];
+    const known = cache ? await Promise.all(wanted.map(({ key }) => this.cache.get(key))) : [];
     const missing = wanted.filter((_, i) => !known[i]);
-    if (cache) reportEmbeddingCache({ hits: texts.length - missing.length, misses: missing.length });
-    if (missing.length === 0) return Promise.resolve(known as TextEmbedding[]);
-    return this.shared
-      .get(missing, priority, signal, (fresh) => this.compute(model, encoder, fresh, priority, cache))
-      .then((embeddings) => {
-        const next = embeddings.values();
-        return texts.map((_, i) => known[i] ?? next.next().value!);
-      });
+    if (cache) {
+      reportCacheLookups("embedding", { hit: texts.length - missing.length, miss: missing.length });
+    }
+    if (missing.length === 0) return known as TextEmbedding[];
+    const embeddings = await this.shared.get(missing, priority, signal, (fresh) =>
+      this.compute(model, encoder, fresh, priority, cache),
+    );
+    const next = embeddings.values();
+    return texts.map((_, i) => known[i] ?? next.next().value!);
   }
 
   private async compute(

@@ -1,4 +1,5 @@
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { EmbedLimits } from "./embed-input.rules.js";
@@ -16,15 +17,15 @@ export interface EmbeddingsModuleOptions {
   runtime: InferenceRuntime;
   models: ModelsModule;
   limits: EmbedLimits;
-  /** Of the vectors that are kept; 0 keeps none. */
-  cacheBytes: number;
+  /** Keeps vectors. */
+  vectors: AnswerStore;
 }
 
 /** Embeds texts, and lets versions of TEXT_EMBEDDER models be validated as such. */
 export function createEmbeddingsModule(options: EmbeddingsModuleOptions): EmbeddingsModule {
-  const { runtime, models, limits, cacheBytes } = options;
+  const { runtime, models, limits, vectors } = options;
   models.registry.addVersionCheck("TEXT_EMBEDDER", embedderCheck(runtime));
-  const embeddings = new EmbeddingService(runtime, cacheBytes);
+  const embeddings = new EmbeddingService(runtime, vectors);
   return {
     embeddings,
     resolvers: [new EmbeddingResolver(embeddings, models.registry, models.served, limits)],

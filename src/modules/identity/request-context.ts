@@ -1,4 +1,5 @@
 import DataLoader from "dataloader";
+import type { ServedRequest } from "../../ports/database.js";
 import type { OpenSpan } from "../../telemetry/tracing.js";
 import type { Caller } from "./authenticator.js";
 
@@ -39,7 +40,7 @@ export class CallerPresence {
 /** What a resolver knows about the request it serves. Apollo works on a shallow copy of it. */
 export class RequestContext {
   /** What the gateway learns of the operation and reports at the end; shared by the copies. */
-  readonly operation: { type?: string; span?: OpenSpan } = {};
+  readonly operation: { type?: string; span?: OpenSpan; served?: ServedRequest } = {};
 
   private readonly loaders = new Map<string, DataLoader<never, unknown>>();
 

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { InferenceRuntime, TensorValue, Tensors } from "../../ports/inference-runtime.js";
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
+import { CachedAnswers, asJson } from "../caching/index.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { CurveHistory, CurveRow, CurveService } from "../curves/index.js";
 import { inSpan } from "../../telemetry/tracing.js";
 import type { ModelVersionRow, ServedVersion, ServedVersions, VersionSelector } from "../models/index.js";
@@ -48,16 +50,27 @@ interface ForecasterShape {
   lookback: number;
 }
 
+interface ForecastInput {
+  shape: ForecasterShape;
+  wanted: number[];
+  window: CurveHistory;
+}
+
 const DEFAULT_MODEL = "curve_forecaster";
 
 /** Forecasts curves with served versions. */
 export class ForecastService {
+  private readonly answers: CachedAnswers<ForecastHorizonValue[]>;
+
   constructor(
     private readonly curves: CurveService,
     private readonly served: ServedVersions,
     private readonly runtime: InferenceRuntime,
     private readonly log: InferenceLog,
-  ) {}
+    answers: AnswerStore,
+  ) {
+    this.answers = new CachedAnswers("forecast", answers, asJson(1));
+  }
 
   async forecast(request: ForecastRequest, asker: Asker): Promise<FreshForecast> {
     const began = performance.now();
@@ -75,18 +88,13 @@ export class ForecastService {
         field: "input.asOf",
       });
     }
-    const history = toHistoryTensor(window, shape.lookback);
-    const { model, version } = served;
-    const outputs = await inSpan("inference", { model: model.name, version: version.number }, () =>
-      this.runtime.run(served.source, { history }, new WaitingCall(asker)),
-    );
     const value: ForecastValue = {
       id: randomUUID(),
       versionId: served.version.id,
       curveId: curve.id,
       asOf,
       coverage: shape.coverage,
-      horizons: toHorizons(outputs, shape, wanted, window),
+      horizons: await this.horizons(served, { shape, wanted, window }, asker),
     };
     await this.log.append({
       id: value.id,
@@ -98,7 +106,31 @@ export class ForecastService {
       inputs: request,
       outputs: value,
     });
-    return { forecast: value, curve, version };
+    return { forecast: value, curve, version: served.version };
+  }
+
+  /**
+   * What the platform has trained computes the same from the same window and is asked once; a graph of somebody
+   * else's may draw random numbers, and is asked each time.
+   */
+  private horizons(
+    served: ServedVersion,
+    input: ForecastInput,
+    asker: Asker,
+  ): Promise<ForecastHorizonValue[]> {
+    const { shape, wanted, window } = input;
+    const compute = async (call?: WaitingCall) => {
+      const history = toHistoryTensor(window, shape.lookback);
+      const { model, version, source } = served;
+      const outputs = await inSpan("inference", { model: model.name, version: version.number }, () =>
+        this.runtime.run(source, { history }, call),
+      );
+      return toHorizons(outputs, shape, wanted, window);
+    };
+    const { id, trainingRunId } = served.version;
+    if (trainingRunId === null) return compute(new WaitingCall(asker));
+    // Others may wait for the same: nobody's going away ends it.
+    return this.answers.get([id, wanted, window.tenors, window.dates, [...window.values]], () => compute());
   }
 
   /** A forecast of the past; undefined when there is none, or it was too big to keep. */

@@ -1,6 +1,7 @@
 import type { Database } from "../../ports/database.js";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import type { Logger } from "../../telemetry/logger.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { ModelsModule } from "../models/index.js";
@@ -37,6 +38,7 @@ export interface PredictionsModuleOptions {
   runtime: InferenceRuntime;
   models: ModelsModule;
   curves: CurvesModule;
+  answers: AnswerStore;
   logger: Logger;
   tensorLimits: TensorLimits;
   /** Inputs and outputs beyond this size are not kept with a prediction. */
@@ -47,7 +49,7 @@ export function createPredictionsModule(options: PredictionsModuleOptions): Pred
   const { database, runtime, models, curves } = options;
   const log = new InferenceLog(database, options.logger, options.logValueBytes);
   const predictions = new PredictionService(models.served, runtime, log, options.tensorLimits);
-  const forecasts = new ForecastService(curves.curves, models.served, runtime, log);
+  const forecasts = new ForecastService(curves.curves, models.served, runtime, log, options.answers);
   return {
     predictions,
     forecasts,

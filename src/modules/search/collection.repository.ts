@@ -91,10 +91,13 @@ export class CollectionRepository {
     await this.tx.update(CollectionRow, id, { reindexJobId });
   }
 
-  /** After this, no answer that was remembered is given again. */
+  /**
+   * After this, no answer that was remembered is given again. The clock sees to it that a database which was taken
+   * back to an earlier state does not count up again to numbers that answers are remembered by.
+   */
   async grow(id: number, by: { documents?: number; words?: number } = {}): Promise<void> {
     await this.tx.query(
-      `UPDATE collections SET generation = generation + 1, document_count = document_count + $2,
+      `UPDATE collections SET generation = greatest(generation + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint), document_count = document_count + $2,
          word_count = word_count + $3 WHERE id = $1`,
       [id, by.documents ?? 0, by.words ?? 0],
     );

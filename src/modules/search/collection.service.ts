@@ -124,7 +124,7 @@ export class CollectionService {
   }
 
   list(page: PageRequest): Promise<Page<CollectionRow>> {
-    return this.collections().list(page);
+    return this.database.read((tx) => new CollectionRepository(tx).list(page));
   }
 
   private collections(): CollectionRepository {

@@ -26,7 +26,8 @@ export class DocumentService {
     filter: DocumentFilterRequest | null | undefined,
     page: PageRequest,
   ): Promise<Page<DocumentRow>> {
-    return this.documents().list(collection, await this.readFilter(collection, filter, "filter"), page);
+    const sound = await this.readFilter(collection, filter, "filter");
+    return this.database.read((tx) => new DocumentRepository(tx).list(collection, sound, page));
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Database } from "../../ports/database.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { EmbeddingsModule } from "../embeddings/index.js";
 import type { ModelsModule, VersionsInUse } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
@@ -56,18 +57,19 @@ export interface SearchModuleOptions {
   models: ModelsModule;
   embeddings: EmbeddingsModule;
   training: TrainingModule;
+  answers: AnswerStore;
   logger: Logger;
 }
 
 export function createSearchModule(options: SearchModuleOptions): SearchModule {
-  const { database, operations, models, embeddings, training, logger } = options;
+  const { database, operations, models, embeddings, training, answers, logger } = options;
   const { jobs } = operations;
   const discardedIndexes = new DiscardedIndexService(database, logger);
   const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
   const collections = new CollectionService(database, models.registry, reindexing);
   const serving = new ServingIndexService(database);
   const documents = new DocumentService(database);
-  const searching = new SearchService(database, models.served, embeddings.embeddings, documents);
+  const searching = new SearchService(database, models.served, embeddings.embeddings, documents, answers);
   const ingestion = new IngestService(database, collections, jobs);
   const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
   const hnsw = new HnswIndexService(database, operations.jobs, logger);

@@ -1,7 +1,9 @@
-import type { Database } from "../../ports/database.js";
+import type { Database, Transaction } from "../../ports/database.js";
 import { ConflictError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import { reportSearch } from "../../telemetry/events.js";
 import { inSpan } from "../../telemetry/tracing.js";
+import { CachedAnswers, asJson } from "../caching/index.js";
+import type { AnswerStore } from "../caching/index.js";
 import type { EmbeddingService } from "../embeddings/index.js";
 import type { ServedVersions } from "../models/index.js";
 import type { DocumentFilter, DocumentFilterRequest } from "./document-filter.rules.js";
@@ -12,7 +14,6 @@ import { FacetRepository } from "./facet.repository.js";
 import type { Facet } from "./facet.repository.js";
 import { highlight, wordsToLookUp } from "./highlight.rules.js";
 import { LexicalSearchRepository } from "./lexical-search.repository.js";
-import { SearchCache } from "./search-cache.js";
 import { rankByBoth, rankByMeaning, rankByWords } from "./search-ranking.js";
 import type { LexicalSide, RankedDocument, Ranking, SemanticSide } from "./search-ranking.js";
 import {
@@ -50,7 +51,8 @@ export interface SearchResult {
   cursor: string;
 }
 
-export interface SearchAnswer {
+/** What a search finds. */
+interface SearchFindings {
   results: SearchResult[];
   hasNextPage: boolean;
   hasPreviousPage: boolean;
@@ -59,12 +61,17 @@ export interface SearchAnswer {
   mode: SearchMode;
   strategy: string;
   exhausted: boolean;
+}
+
+export interface SearchAnswer extends SearchFindings {
   /** One for each result; made when they are first asked for. */
   highlights(): Promise<string[]>;
 }
 
 /** A search whose input is sound. */
 interface SoundSearch {
+  /** Where all of it is read. */
+  tx: Transaction;
   target: SearchTarget;
   query: string;
   mode: SearchMode;
@@ -76,7 +83,6 @@ interface SoundSearch {
   snapshot: Snapshot;
 }
 
-const CACHE_BYTES = 32 * 2 ** 20;
 /** Facets by meaning are counted over this many. */
 const FACETED = 1_000;
 /** Of those that hold one word; beyond, facets are counted over the newest. */
@@ -87,7 +93,8 @@ const LEAST_LISTABLE = 1_000;
 
 /** Finds documents by their words, by their meaning, or by both. */
 export class SearchService {
-  private readonly cache = new SearchCache<SearchAnswer>(CACHE_BYTES, sizeOf);
+  private readonly findings: CachedAnswers<SearchFindings>;
+  private readonly highlights: CachedAnswers<string[]>;
   private readonly words: WordLexemes;
 
   constructor(
@@ -95,7 +102,10 @@ export class SearchService {
     private readonly served: ServedVersions,
     private readonly embeddings: EmbeddingService,
     private readonly documents: DocumentService,
+    answers: AnswerStore,
   ) {
+    this.findings = new CachedAnswers("search", answers, asJson(1, withDates));
+    this.highlights = new CachedAnswers("highlight", answers, asJson(1));
     this.words = new WordLexemes(database);
   }
 
@@ -110,9 +120,11 @@ export class SearchService {
     const start = performance.now();
     const { mode } = request;
     return inSpan("search", { collection: request.collection, mode: mode ?? "HYBRID" }, async () => {
-      const answer = await this.attempt(request, page).catch((error: unknown) => {
+      // All of one search is read in one place: what is found belongs to the generation by which it is remembered.
+      const attempt = () => this.database.read((tx) => this.attempt(tx, request, page));
+      const answer = await attempt().catch((error: unknown) => {
         // The index that was to answer has been replaced and dropped meanwhile.
-        if (isUndefinedTable(error)) return this.attempt(request, page);
+        if (isUndefinedTable(error)) return attempt();
         throw error;
       });
       reportSearch({ mode: answer.mode, seconds: (performance.now() - start) / 1000 });
@@ -120,18 +132,20 @@ export class SearchService {
     });
   }
 
-  private async attempt(request: SearchRequest, args: PageArguments): Promise<SearchAnswer> {
-    const search = await this.check(request, args);
+  private async attempt(tx: Transaction, request: SearchRequest, args: PageArguments): Promise<SearchAnswer> {
+    const search = await this.check(tx, request, args);
     const { target, digest, facets } = search;
     const { id, generation } = target.collection;
-    const key = JSON.stringify([id, generation, target.index?.id, digest, facets, args.first, args.after]);
-    return this.cache.get(key, () => this.find(search));
+    const key = [id, generation, target.index?.id, digest, facets, args.first, args.after];
+    const findings = await this.findings.get(key, () => this.find(search));
+    const highlight = () => this.highlight(target, findings.results);
+    return { ...findings, highlights: once(() => this.highlights.get(key, highlight)) };
   }
 
-  private async check(request: SearchRequest, args: PageArguments): Promise<SoundSearch> {
+  private async check(tx: Transaction, request: SearchRequest, args: PageArguments): Promise<SoundSearch> {
     const { query } = request;
     const facets = toFacetKeys(request.facets);
-    const target = await new SearchTargetRepository(this.manager).find(request.collection, query);
+    const target = await new SearchTargetRepository(tx).find(request.collection, query);
     if (!target) {
       const field = "input.collection";
       throw new NotFoundError(`${field}: no collection "${request.collection}"`, { field });
@@ -149,10 +163,10 @@ export class SearchService {
       });
     }
     const snapshot = page.after?.snapshot ?? target.snapshot;
-    return { target, query, mode, filter, facets, page, digest, snapshot };
+    return { tx, target, query, mode, filter, facets, page, digest, snapshot };
   }
 
-  private async find(search: SoundSearch): Promise<SearchAnswer> {
+  private async find(search: SoundSearch): Promise<SearchFindings> {
     const { page, mode, facets } = search;
     const wanted = Math.min(DEEPEST_RANK, (page.after?.rank ?? 0) + page.first + 1);
     const scope = await this.scopeOf(search, wanted);
@@ -170,43 +184,42 @@ export class SearchService {
           ? `${ranking.strategy}, nothing is embedded`
           : ranking.strategy,
       exhausted: shown.results.length < page.first,
-      highlights: once(() => this.highlight(search.target, shown.results)),
     };
   }
 
-  private async scopeOf({ target, filter }: SoundSearch, wanted: number): Promise<SearchScope> {
+  private async scopeOf({ tx, target, filter }: SoundSearch, wanted: number): Promise<SearchScope> {
     const { id: collectionId, documentCount } = target.collection;
-    return findScope(this.manager, { collectionId, filter }, listable(wanted, documentCount));
+    return findScope(tx, { collectionId, filter }, listable(wanted, documentCount));
   }
 
-  private async lexicalSide({ target, snapshot }: SoundSearch): Promise<LexicalSide> {
-    const words = new LexicalSearchRepository(this.manager, target.collection.id, snapshot);
+  private async lexicalSide({ tx, target, snapshot }: SoundSearch): Promise<LexicalSide> {
+    const words = new LexicalSearchRepository(tx, target.collection.id, snapshot);
     return { words, plan: await words.plan(target.lexemes) };
   }
 
-  private async semanticSide({ target, query, snapshot }: SoundSearch): Promise<SemanticSide> {
+  private async semanticSide({ tx, target, query, snapshot }: SoundSearch): Promise<SemanticSide> {
     const index = target.index!;
     const version = await this.served.byVersionId(index.versionId);
     const [embedding] = await this.embeddings.embed(version, [query], {
       role: "QUERY",
       priority: "interactive",
     });
-    const meaning = new SemanticSearchRepository(this.manager, index, snapshot.lastDocumentId);
+    const meaning = new SemanticSearchRepository(tx, index, snapshot.lastDocumentId);
     return { meaning, vector: toUnitLength(embedding!.vector) };
   }
 
   /** The page's part of a ranking, with its documents. */
   private async read(
-    { page, digest, snapshot, mode, target }: SoundSearch,
+    { tx, page, digest, snapshot, mode, target }: SoundSearch,
     { documents: ranked }: Ranking,
-  ): Promise<Pick<SearchAnswer, "results" | "hasNextPage" | "hasPreviousPage">> {
+  ): Promise<Pick<SearchFindings, "results" | "hasNextPage" | "hasPreviousPage">> {
     const start = startOf(page, ranked);
     const end = Math.min(start + page.first, DEEPEST_RANK);
     const shown = ranked.slice(start, end);
     const rows =
       shown.length === 0
         ? []
-        : await new DocumentRepository(this.manager).byIds(shown.map(({ documentId }) => documentId));
+        : await new DocumentRepository(tx).byIds(shown.map(({ documentId }) => documentId));
     const byId = new Map(rows.map((row) => [row.id, row]));
     const indexId = indexIdFor(mode, target);
     const results = shown.flatMap((item, i) => {
@@ -222,13 +235,13 @@ export class SearchService {
   }
 
   private countFacets(
-    { facets }: SoundSearch,
+    { tx, facets }: SoundSearch,
     ranking: Ranking,
     scope: SearchScope,
     lexical: LexicalSide | null,
   ): Promise<Facet[]> {
     if (facets.length === 0) return Promise.resolve([]);
-    const counted = new FacetRepository(this.manager);
+    const counted = new FacetRepository(tx);
     const parameters = new SqlParameters();
     const byWords = lexical && ranking.documents.every(({ passage }) => passage === null);
     if (byWords) {
@@ -249,10 +262,6 @@ export class SearchService {
     const known = await this.words.of(target.collection.language, wordsToLookUp(sources, lexemes));
     const query = new Set(lexemes);
     return sources.map((source) => highlight(source, (word) => known.get(word), query));
-  }
-
-  private get manager() {
-    return this.database.dataSource.manager;
   }
 }
 
@@ -314,10 +323,11 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
-function sizeOf({ results }: SearchAnswer): number {
-  return results.reduce(
-    (sum, { document: { text, metadata } }) =>
-      sum + 2 * text.length + 2 * JSON.stringify(metadata).length + 500,
-    0,
-  );
+function withDates(findings: SearchFindings): SearchFindings {
+  for (const { document } of findings.results) {
+    document.publishedAt = document.publishedAt && new Date(document.publishedAt);
+    document.createdAt = new Date(document.createdAt);
+    document.updatedAt = new Date(document.updatedAt);
+  }
+  return findings;
 }

@@ -23,10 +23,12 @@ export class WordLexemes {
       else if (word.length <= MOST_LETTERS) missing.push(word);
     }
     if (missing.length === 0) return found;
-    const rows: { word: string; lexemes: string[] }[] = await this.database.dataSource.query(
-      `SELECT word, tsvector_to_array(to_tsvector($1::regconfig, text)) AS lexemes
-       FROM unnest($2::text[], $3::text[]) AS w(word, text)`,
-      [language, missing, missing.map(searchableText)],
+    const rows: { word: string; lexemes: string[] }[] = await this.database.read((tx) =>
+      tx.query(
+        `SELECT word, tsvector_to_array(to_tsvector($1::regconfig, text)) AS lexemes
+         FROM unnest($2::text[], $3::text[]) AS w(word, text)`,
+        [language, missing, missing.map(searchableText)],
+      ),
     );
     for (const { word, lexemes } of rows) {
       this.known.set(`${language} ${word}`, lexemes);

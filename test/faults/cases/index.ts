@@ -1,4 +1,5 @@
 import type { Fault } from "../fault.js";
+import { backupFaults } from "./backup.cases.js";
 import { cacheFaults } from "./cache.cases.js";
 import { checkFaults } from "./checks.cases.js";
 import { clockFaults } from "./clock.cases.js";
@@ -21,6 +22,7 @@ export const faults: readonly Fault[] = [
   ...deliveryFaults,
   ...cacheFaults,
   ...databaseFaults,
+  ...backupFaults,
   ...objectFaults,
   ...modelFaults,
   ...clockFaults,

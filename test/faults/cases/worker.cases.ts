@@ -37,7 +37,10 @@ const stopped: Fault = {
   run: (tier) =>
     underLoad(
       tier,
-      { writers: (run) => [new CurvesWriter(run), new TrainingsWriter(run), jobsOf(run)] },
+      {
+        writers: (run) => [new CurvesWriter(run), new TrainingsWriter(run), jobsOf(run)],
+        environment: { ML_LOCK_TIMEOUT_MS: String(LEASE_MS) },
+      },
       async ({ cluster, workload }) => {
         const first = cluster.workers[0]!;
         const held = await pauseAmidTraining(first, () => cluster.gateways[0]!.query<Jobs>(ACTIVE));
