@@ -189,7 +189,7 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
   const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
   const answers = { cache: caches.answers, seconds: config.cache.ttlSeconds };
   const embeddings = createEmbeddingsModule({ runtime, models, limits: textLimits, vectors });
-  const training = createTrainingModule(database, operations, models, curves);
+  const training = createTrainingModule(database, operations, models, curves, config.trainingSegmentMs);
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
   const predictions = createPredictionsModule({
