@@ -1,5 +1,5 @@
-/** Runs one statement that only reads. */
-export type ReadQuery = <Row extends object>(sql: string) => Promise<Row[]>;
+/** Runs one statement. */
+export type RunQuery = <Row extends object>(sql: string) => Promise<Row[]>;
 
 /** `pg_dump`: the custom format of a server's own programs. `pglite`: the data folder of the embedded engine, packed. */
 export type DumpKind = "pg_dump" | "pglite";
@@ -20,7 +20,7 @@ export interface DatabaseDumper {
    * Writes a consistent dump to a new file, and reads it back as far as proves that it can be restored.
    * @throws {PreconditionFailedError} when the programs for it are missing or older than the server
    */
-  dump<Seen>(file: string, look: (query: ReadQuery) => Promise<Seen>): Promise<Dump<Seen>>;
+  dump<Seen>(file: string, look: (query: RunQuery) => Promise<Seen>): Promise<Dump<Seen>>;
 }
 
 /** A database that is empty, to be filled from a dump. */
@@ -29,8 +29,9 @@ export interface DatabaseRestorer {
   /** @throws {PreconditionFailedError} when there is anything that would be overwritten */
   assertEmpty(): Promise<void>;
   /**
-   * Fills it, all or nothing: where the dump cannot be read or `check` throws, the database is as empty as before.
+   * Fills it, all or nothing: where the dump cannot be read or `finish` throws, the database is as empty as before.
    * @param serverVersion of the server that was dumped
+   * @param finish checks what came back, and changes what must be different from now on
    */
-  restore(file: string, serverVersion: string, check: (query: ReadQuery) => Promise<void>): Promise<void>;
+  restore(file: string, serverVersion: string, finish: (query: RunQuery) => Promise<void>): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { GraphListener } from "../support/graph-listener.js";
 import { metric } from "../support/metrics.js";
 import { perceptron } from "../support/onnx-models.js";
 import { eventually, refusalOf, startPlatform } from "../support/platform.js";
@@ -135,6 +136,9 @@ test("a damaged or missing dump is refused, and leaves the target empty", async 
 
 test("with the database and all objects lost, a restore from the mirror brings everything back", async () => {
   const before = await predictions(platform);
+  const { startVacuum: afterBackup } = await platform.query<{ startVacuum: { cursor: string } }>(
+    "mutation { startVacuum(input: {}) { cursor } }",
+  );
   const place = await emptyPlace();
   try {
     const { code, output } = await cli(place.environment, "restore");
@@ -154,7 +158,15 @@ test("with the database and all objects lost, a restore from the mirror brings e
         `query { model(name: "spread") { transitions { totalCount } } }`,
       );
       expect(model.transitions.totalCount).toBe(1);
+      // A client whose cursor is of an event that the backup lacks misses nothing of what comes.
+      const listener = new GraphListener<{ job: { kind: string } }>(
+        restored,
+        `subscription Events($after: String) { jobEvents(after: $after, kind: "validate-model-version") { job { kind } } }`,
+        { after: afterBackup.cursor },
+      );
       expect(await uploadVersion(restored, "spread", perceptron([3, 6, 2]))).toMatchObject({ number: 2 });
+      await listener.until((events) => events.length > 0);
+      await listener.close();
     } finally {
       await restored.stop();
     }

@@ -5,7 +5,7 @@ import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Database, Transaction } from "../../ports/database.js";
-import type { DatabaseDumper, Dump, ReadQuery } from "../../ports/database-dumper.js";
+import type { DatabaseDumper, Dump, RunQuery } from "../../ports/database-dumper.js";
 
 /**
  * Dumps the embedded engine. An open transaction owns its only backend, and nothing writes to the folder behind its back:
@@ -19,7 +19,7 @@ export class ClusterDumper implements DatabaseDumper {
     private readonly dataDir: string,
   ) {}
 
-  async dump<Seen>(file: string, look: (query: ReadQuery) => Promise<Seen>): Promise<Dump<Seen>> {
+  async dump<Seen>(file: string, look: (query: RunQuery) => Promise<Seen>): Promise<Dump<Seen>> {
     const copy = join(this.dataDir, `backup.draft-${randomUUID()}`);
     try {
       const taken = await this.database.transaction((tx) => this.copy(tx, copy, look));
@@ -36,7 +36,7 @@ export class ClusterDumper implements DatabaseDumper {
     }
   }
 
-  private async copy<Seen>(tx: Transaction, target: string, look: (query: ReadQuery) => Promise<Seen>) {
+  private async copy<Seen>(tx: Transaction, target: string, look: (query: RunQuery) => Promise<Seen>) {
     const began = performance.now();
     const seen = await look((sql) => tx.query(sql));
     const [state] = await tx.query<{ version: string; tables: number }[]>(

@@ -1,7 +1,7 @@
 import { openAsBlob } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { DatabaseRestorer, ReadQuery } from "../../ports/database-dumper.js";
+import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import { openEngine } from "./database-engine.js";
 import { FolderLock } from "./folder-lock.js";
@@ -25,7 +25,7 @@ export class ClusterRestorer implements DatabaseRestorer {
   async restore(
     file: string,
     serverVersion: string,
-    check: (query: ReadQuery) => Promise<void>,
+    finish: (query: RunQuery) => Promise<void>,
   ): Promise<void> {
     await mkdir(this.dataDir, { recursive: true });
     const lock = await FolderLock.acquire(this.dataDir);
@@ -36,7 +36,7 @@ export class ClusterRestorer implements DatabaseRestorer {
       const engine = await openEngine(draft, await openAsBlob(file, { type: "application/x-gzip" }));
       try {
         await assertSameMajor(engine, serverVersion);
-        await check(async (sql) => (await engine.query(sql)).rows as never);
+        await finish(async (sql) => (await engine.query(sql)).rows as never);
         await engine.exec("CHECKPOINT");
       } finally {
         await engine.close();

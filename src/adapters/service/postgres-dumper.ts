@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { Database, Transaction } from "../../ports/database.js";
-import type { DatabaseDumper, Dump, ReadQuery } from "../../ports/database-dumper.js";
+import type { DatabaseDumper, Dump, RunQuery } from "../../ports/database-dumper.js";
 import { assertRecentProgram, runPostgresProgram } from "./postgres-programs.js";
 import type { PostgresPrograms } from "./postgres-programs.js";
 
@@ -14,7 +14,7 @@ export class PostgresDumper implements DatabaseDumper {
     private readonly programs: PostgresPrograms,
   ) {}
 
-  async dump<Seen>(file: string, look: (query: ReadQuery) => Promise<Seen>): Promise<Dump<Seen>> {
+  async dump<Seen>(file: string, look: (query: RunQuery) => Promise<Seen>): Promise<Dump<Seen>> {
     const [server] = await this.database.dataSource.query<{ version: string }[]>(
       "SELECT split_part(current_setting('server_version'), ' ', 1) AS version",
     );
@@ -37,7 +37,7 @@ export class PostgresDumper implements DatabaseDumper {
   private async dumpSnapshot<Seen>(
     tx: Transaction,
     file: string,
-    look: (query: ReadQuery) => Promise<Seen>,
+    look: (query: RunQuery) => Promise<Seen>,
   ): Promise<Seen> {
     await tx.query("SET LOCAL statement_timeout = 0");
     await tx.query("SET LOCAL idle_in_transaction_session_timeout = 0");

@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { TlsFiles } from "../../config/config.js";
-import type { DatabaseRestorer, ReadQuery } from "../../ports/database-dumper.js";
+import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
 import { postgresConnection } from "./postgres-connection.js";
 import { assertRecentProgram, runPostgresProgram } from "./postgres-programs.js";
@@ -52,7 +52,7 @@ export class PostgresRestorer implements DatabaseRestorer {
   async restore(
     file: string,
     serverVersion: string,
-    check: (query: ReadQuery) => Promise<void>,
+    finish: (query: RunQuery) => Promise<void>,
   ): Promise<void> {
     await this.assertEmpty();
     await assertRecentProgram(this.options, "pg_restore", serverVersion);
@@ -66,7 +66,7 @@ export class PostgresRestorer implements DatabaseRestorer {
     await runPostgresProgram(this.options, "pg_restore", [...flags, `--dbname=${this.database}`, file]);
     await this.connected(async (query) => {
       try {
-        await check(query);
+        await finish(query);
         await query("ANALYZE");
       } catch (error) {
         await query(EMPTY_AGAIN);
@@ -79,7 +79,7 @@ export class PostgresRestorer implements DatabaseRestorer {
     return decodeURIComponent(new URL(this.options.dsn).pathname.slice(1));
   }
 
-  private async connected<T>(work: (query: ReadQuery) => Promise<T>): Promise<T> {
+  private async connected<T>(work: (query: RunQuery) => Promise<T>): Promise<T> {
     const client = new pg.Client(await postgresConnection(this.options.dsn, this.options.tls));
     await client.connect().catch((error: Error) => {
       throw new UnavailableError(`the database of ML_VECTOR_DB_DSN does not answer: ${error.message}`);

@@ -76,5 +76,11 @@ export { JobPayload, JobType } from "./job.types.js";
 export { PartitionService } from "./partition.service.js";
 export type { PartitionedTable } from "./partitioned-table.js";
 export { onceOnly } from "./once-only.js";
-export { OUTBOX_CHANNEL, OutboxRepository, cursorBefore, toEventCursor } from "./outbox.repository.js";
+export {
+  CONTINUE_RESTORED,
+  OUTBOX_CHANNEL,
+  OutboxRepository,
+  cursorBefore,
+  toEventCursor,
+} from "./outbox.repository.js";
 export type { EventPosition, StoredEvent } from "./outbox.repository.js";

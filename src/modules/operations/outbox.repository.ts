@@ -78,18 +78,21 @@ export class OutboxRepository {
     return { transactionId: BigInt(row!.xmin) - 1n, id: MOST_ID };
   }
 
-  /**
-   * Lets positions from now on come after all that another database has given out, whose events have come into this
-   * one by an import or a restore.
-   * @param end of that database's events; after a restore it is in the tables
-   */
-  async continueAfter(end?: EventPosition): Promise<void> {
-    await this.tx.query(
-      `UPDATE event_origin SET added = ${UNKNOWN_TRANSACTIONS} +
-         greatest(added, $1::bigint, (SELECT max(transaction_id) FROM outbox_events))`,
-      [end === undefined ? null : String(end.transactionId)],
-    );
+  /** Lets positions from now on come after all that another database has given out, whose events were imported. */
+  async continueAfter(end: EventPosition): Promise<void> {
+    await this.tx.query(continueAfter(end.transactionId));
   }
+}
+
+/**
+ * The statement that lets positions go on in a database that was restored: clients may have cursors of events after
+ * the backup.
+ */
+export const CONTINUE_RESTORED = continueAfter(0n);
+
+function continueAfter(transactionId: bigint): string {
+  return `UPDATE event_origin SET added = ${UNKNOWN_TRANSACTIONS} +
+    greatest(added, ${transactionId}, (SELECT max(transaction_id) FROM outbox_events))`;
 }
 
 const MOST_ID = 2n ** 63n - 1n;

@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
-import type { DatabaseDumper, ReadQuery } from "../../ports/database-dumper.js";
+import type { DatabaseDumper, RunQuery } from "../../ports/database-dumper.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import { reportBackup } from "../../telemetry/events.js";
 import type { JobRun } from "../operations/index.js";
@@ -116,7 +116,7 @@ function manifestNameOf({ id, takenAt }: BackupRow): string {
 }
 
 /** What the manifest tells of the snapshot. */
-async function look(query: ReadQuery): Promise<Pick<BackupManifest, "migrations" | "rows" | "artifacts">> {
+async function look(query: RunQuery): Promise<Pick<BackupManifest, "migrations" | "rows" | "artifacts">> {
   const migrations = (await query<{ name: string }>(BackupRepository.MIGRATIONS)).map(({ name }) => name);
   const artifacts = await query<{ sha256: string; bytes: string }>(BackupRepository.ARTIFACTS);
   return {

@@ -3,8 +3,9 @@ import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { DatabaseRestorer, ReadQuery } from "../../ports/database-dumper.js";
+import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
+import { CONTINUE_RESTORED } from "../operations/index.js";
 import { namesOf, readText } from "./archive-text.js";
 import { BACKUPS, countDifferences, dumpName, isManifest, readManifest } from "./backup-manifest.rules.js";
 import type { BackupManifest, StoredFile } from "./backup-manifest.rules.js";
@@ -57,7 +58,10 @@ export class RestoreService {
       // Before the database, which by its being there says that all of it is.
       const artifacts = await this.restoreArtifacts(manifest.artifacts);
       report("restoring the database");
-      await restorer.restore(file, manifest.serverVersion, (query) => assertCounts(query, manifest));
+      await restorer.restore(file, manifest.serverVersion, async (query) => {
+        await assertCounts(query, manifest);
+        await query(CONTINUE_RESTORED);
+      });
       const seconds = Math.round(performance.now() - began) / 1000;
       return { backup: manifest.id, takenAt: manifest.takenAt, rows: manifest.rows, artifacts, seconds };
     } finally {
@@ -170,7 +174,7 @@ export class RestoreService {
 }
 
 /** @throws {PreconditionFailedError} naming the tables that have other rows than were backed up */
-async function assertCounts(query: ReadQuery, manifest: BackupManifest): Promise<void> {
+async function assertCounts(query: RunQuery, manifest: BackupManifest): Promise<void> {
   const differences = countDifferences(manifest.rows, await countRows(query));
   if (differences.length === 0) return;
   throw new PreconditionFailedError(`what came back is not what was backed up: ${differences.join("; ")}`);

@@ -1,7 +1,7 @@
-import type { ReadQuery } from "../../ports/database-dumper.js";
+import type { RunQuery } from "../../ports/database-dumper.js";
 
 /** Rows of every table of the platform, by `schema.table`; the queue's own are left out. */
-export async function countRows(query: ReadQuery): Promise<Record<string, number>> {
+export async function countRows(query: RunQuery): Promise<Record<string, number>> {
   const tables = await query<{ schema: string; name: string; quoted: string }>(
     `SELECT n.nspname AS schema, c.relname AS name, format('%I.%I', n.nspname, c.relname) AS quoted
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
