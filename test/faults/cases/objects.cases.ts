@@ -92,7 +92,7 @@ async function onFullDisk(dataDir: string, objects: string): Promise<FaultOutcom
     violations.push(...report.refusals, ...(await leftovers(objects)));
     return { ...judged(report), recoveryMs, violations, note: `refused with ${refused.status}` };
   } finally {
-    await platform.remove();
+    await platform.stop("SIGKILL");
   }
 }
 
