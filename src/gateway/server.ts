@@ -88,7 +88,8 @@ function createFastify({ policy, maxBodyBytes, database }: GatewayOptions): Fast
     bodyLimit: maxBodyBytes,
     genReqId: () => randomUUID(),
     forceCloseConnections: "idle",
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2 },
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) =>

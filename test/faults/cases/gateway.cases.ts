@@ -26,7 +26,7 @@ const killed: Fault = {
 
 /** SIGTERM to one after the other, as a roll-out does. */
 const terminated: Fault = {
-  ...{ name: "SIGTERM to gateways and workers", engine: "gateway", ci: true },
+  ...{ name: "SIGTERM to gateways and workers", engine: "gateway", ci: false },
   run: (tier) =>
     underLoad(tier, { workers: 2 }, async ({ cluster, workload, gateways }) => {
       const violations: string[] = [];
