@@ -6,6 +6,7 @@ import { PartitionLocksOutboxEvents1797000000002 } from "./1797000000002-partiti
 import { CallerPositions1797000000003 } from "./1797000000003-caller-positions.js";
 import { Upkeep1797100000000 } from "./1797100000000-upkeep.js";
 import { JobFamilies1797200000000 } from "./1797200000000-job-families.js";
+import { TrainingSegments1797200000001 } from "./1797200000001-training-segments.js";
 import { EventOrigin1797500000000 } from "./1797500000000-event-origin.js";
 
 /** In the order in which they are applied. */
@@ -18,5 +19,6 @@ export const migrations = [
   CallerPositions1797000000003,
   Upkeep1797100000000,
   JobFamilies1797200000000,
+  TrainingSegments1797200000001,
   EventOrigin1797500000000,
 ];

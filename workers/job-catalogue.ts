@@ -5,13 +5,14 @@ import {
   reindexCollectionJob,
   trainEmbedderJob,
 } from "../src/modules/search/index.js";
-import { trainForecasterJob } from "../src/modules/training/index.js";
+import { backtestSegmentJob, trainForecasterJob } from "../src/modules/training/index.js";
 import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "../src/modules/upkeep/index.js";
 
 /** Every job of the platform, by its name. */
 export const jobCatalogue = {
   "validate-model-version": validateModelVersionJob,
   "train-forecaster": trainForecasterJob,
+  "backtest-segment": backtestSegmentJob,
   "train-embedder": trainEmbedderJob,
   "embed-documents": embedDocumentsJob,
   "reindex-collection": reindexCollectionJob,

@@ -12,6 +12,7 @@ export function jobHandlers({ models, training, search, upkeep }: App): { [N in 
   return {
     "validate-model-version": ({ version }, run) => models.registry.validate(version, run),
     "train-forecaster": ({ run: trainingRun }, run) => training.training.execute(trainingRun, run),
+    "backtest-segment": (segment, run) => training.segments.execute(segment, run),
     "embed-documents": async (_, run) => ({
       ...(await search.embedder.embedPending(run, { jobId: run.id })),
     }),

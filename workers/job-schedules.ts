@@ -22,6 +22,7 @@ const always = ({ jobLeaseMs }: App["config"]): Schedule[] => [
     tick: ({ partitions }) => partitions.maintain(),
   },
   { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
+  { name: "trim-segments", when: { everyMs: HOUR_MS }, tick: ({ training }) => training.segments.trim() },
   {
     name: "sweep-search-indexes",
     when: { everyMs: 30_000 },

@@ -1,14 +1,14 @@
 #!/bin/sh
-# archive_command: keeps a finished segment under its name once it is whole and on disk. Fails when another one has
-# that name already, so that the server keeps its own until somebody has looked.
+# archive_command = 'WAL_ARCHIVE=/archive archive-wal.sh %p %f': for servers without receive-wal.sh. What is lost with the
+# server is then what was written since the last segment was full, or since archive_timeout.
 set -eu
-path=$1 name=$2 folder=${3:-/archive/segments}
-mkdir -p "$folder"
-if [ -e "$folder/$name" ]; then
-  cmp -s "$path" "$folder/$name"
-  exit
+: "${WAL_ARCHIVE:?the folder that keeps the log, on another disk than the server}"
+source=$1 target=$WAL_ARCHIVE/$2
+if [ -e "$target" ]; then
+  # Archived before a crash that kept the server from noting it. A different file of that name is of another server.
+  exec cmp -s "$source" "$target"
 fi
-cp "$path" "$folder/.$name"
-sync "$folder/.$name"
-mv "$folder/.$name" "$folder/$name"
-sync "$folder"
+cp "$source" "$target.copying"
+sync "$target.copying"
+mv "$target.copying" "$target"
+sync "$WAL_ARCHIVE"

@@ -11,6 +11,8 @@ export interface ModelSource {
   path: string;
   /** Size of all files, what the memory limit counts. */
   bytes: number;
+  /** Brings back what local disk has dropped: called before the files are opened, and now and then while they may be. */
+  ensure?: () => Promise<unknown>;
 }
 
 export type Validation =

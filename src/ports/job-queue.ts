@@ -50,6 +50,8 @@ export interface WorkOptions {
 }
 
 export interface JobWorker {
+  /** Whether it takes jobs. */
+  isWorking(): boolean;
   /**
    * Stops taking jobs, aborts the deliveries under way after `graceMs`, and waits for them. What fails
    * once aborted is delivered again, by another worker or after the next start.
@@ -61,6 +63,11 @@ export interface JobWorker {
 export interface JobQueue {
   /** @throws {UnavailableError} when the transport does not take them within seconds; it may have taken some */
   enqueue(jobs: readonly QueuedJob[]): Promise<void>;
+  /**
+   * Enqueues a job that is delivered once its children have been, and jobs that are its children; all of one queue.
+   * `enqueue` lets go a parent whose children are done by its row, whatever has become of them here.
+   */
+  enqueueFlow(parent: QueuedJob, children: readonly QueuedJob[]): Promise<void>;
   /** Takes a job that waits out of the queue; one under way is not stopped by this. */
   remove(queue: string, id: string): Promise<void>;
   work(

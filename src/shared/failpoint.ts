@@ -8,6 +8,8 @@ export type FailpointName =
   | "job.completed"
   | "embedding.written"
   | "embedding.committed"
+  | "segment.written"
+  | "segment.committed"
   | "training.stored"
   | "training.written"
   | "training.published"

@@ -219,6 +219,17 @@ describe("memory", () => {
     expect(numbersOf(await runtime.run(source, square(2)), "sum")).toEqual([2]);
   });
 
+  test("a model that local disk has dropped is brought back before it is opened", async () => {
+    start();
+    const ensure = () => folder.add("dropped", linearModel());
+    const source = { key: "dropped", path: `${folder.path}/dropped.onnx`, bytes: 1, ensure };
+    expect(numbersOf(await runtime.run(source, row(1, 0, 0)))).toEqual([11, 22]);
+    await runtime.close();
+    start(inWorkers);
+    await runtime.warm(source);
+    expect(numbersOf(await runtime.run(source, row(1, 0, 0)))).toEqual([11, 22]);
+  });
+
   test("a model that is gone from the disk is UNAVAILABLE, and served once it is back", async () => {
     start();
     const source = { key: "late", path: `${folder.path}/late.onnx`, bytes: 1 };

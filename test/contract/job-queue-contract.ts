@@ -125,6 +125,66 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
       await worker.close(1_000);
     });
 
+    test("delivers a parent once its children have been, failures and all", async () => {
+      const [parent, first, second] = [job("flows"), job("flows"), job("flows", { attempts: 2 })];
+      await queue.enqueueFlow(parent, [first, second]);
+      const delivered: string[] = [];
+      const worker = await queue.work("flows", { concurrency: 3 }, async ({ id, attempt }) => {
+        delivered.push(id);
+        if (id === second.id && attempt === 1) throw new Error("fails once");
+      });
+      await until(() => delivered.includes(parent.id));
+      expect(delivered.slice(0, 3).sort()).toEqual([first.id, second.id, second.id].sort());
+      expect(delivered.slice(3)).toEqual([parent.id]);
+      await worker.close(1_000);
+    });
+
+    test("lets a parent go that is enqueued by itself, and takes its flow again", async () => {
+      const [parent, child] = [job("released"), job("released", { delayMs: 600_000 })];
+      await queue.enqueueFlow(parent, [child]);
+      const delivered: string[] = [];
+      const worker = await queue.work("released", { concurrency: 1 }, async ({ id }) => {
+        delivered.push(id);
+      });
+      await queue.enqueue([parent]);
+      await until(() => delivered.includes(parent.id));
+      expect((await depth("released")).delayed).toBe(1);
+      await queue.remove("released", child.id);
+      const again = { ...child, delayMs: undefined };
+      await queue.enqueueFlow(parent, [again]);
+      await until(() => delivered.length === 3);
+      expect(delivered).toEqual([parent.id, child.id, parent.id]);
+      await worker.close(1_000);
+    });
+
+    test("takes a flow twice as once", async () => {
+      const [parent, ...children] = [job("repeated"), job("repeated"), job("repeated")];
+      await queue.enqueueFlow(parent, children);
+      await queue.enqueueFlow(parent, children);
+      const delivered: string[] = [];
+      const worker = await queue.work("repeated", { concurrency: 1 }, async ({ id }) => {
+        delivered.push(id);
+      });
+      await until(() => delivered.includes(parent.id));
+      expect(delivered.slice(0, 2).sort()).toEqual(children.map(({ id }) => id).sort());
+      expect(delivered.slice(2)).toEqual([parent.id]);
+      await worker.close(1_000);
+    });
+
+    test("takes a parent out without its children", async () => {
+      const [parent, child] = [job("orphans"), job("orphans")];
+      await queue.enqueueFlow(parent, [child]);
+      await queue.remove("orphans", parent.id);
+      const delivered: string[] = [];
+      const worker = await queue.work("orphans", { concurrency: 1 }, async ({ id }) => {
+        delivered.push(id);
+      });
+      await until(() => delivered.length > 0);
+      await until(async () => (await depth("orphans")).active === 0);
+      expect(delivered).toEqual([child.id]);
+      await worker.close(1_000);
+    });
+
     test("takes a waiting job out, and does not miss one that is not there", async () => {
       const [gone, stays] = [job("removal"), job("removal")];
       await queue.enqueue([gone, stays]);

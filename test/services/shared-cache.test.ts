@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 const find = (gateway: ClusterProcess, query: string) =>
-  search(gateway, { collection: "notes", query, mode: "LEXICAL" });
+  search(gateway, { collection: "notes", query, mode: "LEXICAL" }, { first: 100 });
 const lookups = (gateway: ClusterProcess, result: string) =>
   metric(gateway, "cache_lookups_total", { cache: "search", result });
 
@@ -66,10 +66,8 @@ test("answers stay right while the cache is full, stalls, dies and comes back", 
   const stillRight = async () => {
     const key = `tin-${round++}`;
     await ingest(here, "notes", [{ key, text: "tin ore" }]);
-    const began = performance.now();
     const answers = await Promise.all([here, there, here, there].map((gateway) => find(gateway, "tin ore")));
     for (const answer of answers) expect(keysOf(answer)).toContain(key);
-    return performance.now() - began;
   };
   await stillRight();
   await cache.ask("CONFIG", "SET", "maxmemory-policy", "noeviction");

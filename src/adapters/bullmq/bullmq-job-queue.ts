@@ -14,6 +14,7 @@ import { assertAnswers } from "../assert-answers.js";
 import type {
   JobTransport,
   Process,
+  TransportFlows,
   TransportJob,
   TransportQueue,
   TransportWorker,
@@ -51,6 +52,7 @@ const OLDEST_AMONG = 100;
 /** Job ids over BullMQ, in PostgreSQL or Redis. */
 export class BullmqJobQueue implements JobQueue {
   private readonly queues = new Map<string, TransportQueue>();
+  private readonly flows = new Map<string, TransportFlows>();
   private readonly workers = new Set<JobWorker>();
   private readonly leaseMs: number;
   private readonly stalledIntervalMs: number;
@@ -81,8 +83,12 @@ export class BullmqJobQueue implements JobQueue {
     await assertAnswers("the job queue", added);
   }
 
+  async enqueueFlow(parent: QueuedJob, children: readonly QueuedJob[]): Promise<void> {
+    await assertAnswers("the job queue", this.addFlow(parent, children));
+  }
+
   async remove(queue: string, id: string): Promise<void> {
-    await this.queue(queue).remove(id);
+    await this.queue(queue).remove(id, { removeChildren: false });
   }
 
   async work(
@@ -119,7 +125,7 @@ export class BullmqJobQueue implements JobQueue {
       await worker.close(graceMs);
       await queue.close();
     };
-    return { close };
+    return { isWorking: () => worker.isWorking(), close };
   }
 
   onRecovered(listener: () => void): void {
@@ -137,19 +143,39 @@ export class BullmqJobQueue implements JobQueue {
   async close(): Promise<void> {
     this.closing = true;
     await Promise.all([...this.workers].map((worker) => worker.close(0)));
-    await Promise.all([...this.queues.values()].map((queue) => queue.close()));
+    await Promise.all([...this.queues.values(), ...this.flows.values()].map((each) => each.close()));
     await this.transport.close();
   }
 
   private async add(queue: TransportQueue, jobs: readonly QueuedJob[]): Promise<void> {
-    await Promise.all(jobs.map((job) => forgetFailed(queue, job.id)));
+    await Promise.all(jobs.map((job) => forgetSettled(queue, job.id)));
     await queue.addBulk(jobs.map((job) => this.toBullmq(job)));
+  }
+
+  private async addFlow(parent: QueuedJob, children: readonly QueuedJob[]): Promise<void> {
+    const queue = this.queue(parent.queue);
+    await Promise.all([parent, ...children].map((job) => forgetSettled(queue, job.id)));
+    const [root, ...leaves] = [parent, ...children].map((job) => ({
+      ...this.toBullmq(job),
+      queueName: parent.queue,
+    }));
+    await this.flowsOf(parent.queue).add({ ...root!, children: leaves });
   }
 
   private queue(name: string): TransportQueue {
     const queue = this.queues.get(name) ?? this.openQueue(name);
     this.queues.set(name, queue);
     return queue;
+  }
+
+  private flowsOf(queue: string): TransportFlows {
+    let flows = this.flows.get(queue);
+    if (!flows) {
+      flows = this.transport.openFlows(queue);
+      flows.on("error", (error) => this.report(error, queue));
+      this.flows.set(queue, flows);
+    }
+    return flows;
   }
 
   private openQueue(name: string): TransportQueue {
@@ -176,7 +202,10 @@ export class BullmqJobQueue implements JobQueue {
       ids.forEach((id) => worker.cancelJob(id, "the lease on the job is lost")),
     );
     await worker.waitUntilReady();
-    const started = { close: (graceMs: number) => this.closeWorker(started, worker, shutdown, graceMs) };
+    const started: JobWorker = {
+      isWorking: () => worker.isRunning(),
+      close: (graceMs) => this.closeWorker(started, worker, shutdown, graceMs),
+    };
     this.workers.add(started);
     return started;
   }
@@ -258,9 +287,10 @@ async function planIfLost(queue: TransportQueue, name: string, plan: () => Promi
   if (!(await queue.getJobScheduler(name))) await plan();
 }
 
-/** A failed job under the same id would make BullMQ ignore the new one. */
-async function forgetFailed(queue: TransportQueue, id: string): Promise<void> {
-  if ((await queue.getJobState(id)) === "failed") await queue.remove(id);
+/** A job under the same id that has failed, or waits for children, would make BullMQ ignore the new one. */
+async function forgetSettled(queue: TransportQueue, id: string): Promise<void> {
+  const state = await queue.getJobState(id);
+  if (state === "failed" || state === "waiting-children") await queue.remove(id, { removeChildren: false });
 }
 
 async function depthOf(name: string, queue: TransportQueue): Promise<QueueDepth> {

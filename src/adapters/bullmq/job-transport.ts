@@ -1,4 +1,4 @@
-import type { Job, Queue, Worker, WorkerOptions } from "bullmq";
+import type { FlowProducer, Job, Queue, Worker, WorkerOptions } from "bullmq";
 
 /** What travels: the row named by the job's id holds the rest. */
 export interface JobPayload {
@@ -23,10 +23,14 @@ export interface TransportQueue extends Pick<
 
 export interface TransportWorker extends Pick<
   Worker<JobPayload, void>,
-  "waitUntilReady" | "cancelJob" | "cancelAllJobs" | "close"
+  "waitUntilReady" | "isRunning" | "cancelJob" | "cancelAllJobs" | "close"
 > {
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "lockRenewalFailed", listener: (jobIds: string[]) => void): unknown;
+}
+
+export interface TransportFlows extends Pick<FlowProducer, "add" | "close"> {
+  on(event: "error", listener: (error: Error) => void): unknown;
 }
 
 export type Process = (job: TransportJob, token?: string, signal?: AbortSignal) => Promise<void>;
@@ -34,6 +38,8 @@ export type Process = (job: TransportJob, token?: string, signal?: AbortSignal) 
 /** Where BullMQ keeps its queues. */
 export interface JobTransport {
   openQueue(name: string): TransportQueue;
+  /** For parents and children of that queue. */
+  openFlows(queue: string): TransportFlows;
   openWorker(name: string, process: Process, options: Omit<WorkerOptions, "connection">): TransportWorker;
   /** Rejects when the engine behind it does not answer. */
   ping(): Promise<unknown>;

@@ -2,7 +2,7 @@ import { createPostgresBackend, runMigrations, withBackend } from "bullmq";
 import pg from "pg";
 import type { JobPayload, JobTransport } from "./job-transport.js";
 
-const { Queue, Worker } = withBackend(createPostgresBackend);
+const { FlowProducer, Queue, Worker } = withBackend(createPostgresBackend);
 
 /** The only schema in which BullMQ looks when it is given a pool. */
 const SCHEMA = "bullmq";
@@ -28,6 +28,7 @@ export async function openPostgresTransport(
   }
   return {
     openQueue: (name) => new Queue<JobPayload, void>(name, { connection: pool }),
+    openFlows: () => new FlowProducer({ connection: pool }),
     openWorker: (name, process, workerOptions) =>
       new Worker<JobPayload, void>(name, process, { ...workerOptions, connection: pool }),
     ping: () => pool.query("SELECT 1"),

@@ -1,4 +1,4 @@
-import { Queue, Worker } from "bullmq";
+import { FlowProducer, Queue, Worker } from "bullmq";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
@@ -53,6 +53,7 @@ export async function openRedisTransport(options: RedisTransportOptions): Promis
   const slotOf = (queue: string) => `{${prefix}:${queue}}`;
   return {
     openQueue: (name) => new Queue<JobPayload, void>(name, { connection: commands, prefix: slotOf(name) }),
+    openFlows: (name) => new FlowProducer({ connection: commands, prefix: slotOf(name) }),
     openWorker: (name, process, settings) =>
       new Worker<JobPayload, void>(name, process, { ...settings, connection: working, prefix: slotOf(name) }),
     ping: () => commands.ping(),

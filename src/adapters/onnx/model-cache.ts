@@ -10,8 +10,13 @@ export interface CachedModel extends LoadedModel {
   inline: GraphSession | undefined;
 }
 
+/** A thread that starts anew opens the files again: those of a model in use are kept from being dropped. */
+const ENSURE_EVERY_MS = 5 * 60_000;
+
 interface Entry {
   bytes: number;
+  /** When its files were last known to be there. */
+  ensuredAt: number;
   loading: Promise<CachedModel>;
   model: CachedModel | undefined;
   users: number;
@@ -85,10 +90,12 @@ export class ModelCache {
     if (known) {
       this.entries.delete(key);
       this.entries.set(key, known);
+      ensureNowAndThen(known, source);
       return known;
     }
     const entry: Entry = {
       bytes,
+      ensuredAt: Date.now(),
       loading: this.load(source),
       model: undefined,
       users: 0,
@@ -134,4 +141,11 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   } finally {
     signal.removeEventListener("abort", abort!);
   }
+}
+
+function ensureNowAndThen(entry: Entry, source: ModelSource): void {
+  if (!source.ensure || Date.now() - entry.ensuredAt < ENSURE_EVERY_MS) return;
+  entry.ensuredAt = Date.now();
+  // The model is loaded: a store that does not answer now is asked again later.
+  source.ensure().catch(() => undefined);
 }

@@ -98,7 +98,10 @@ class OnnxInferenceRuntime implements InferenceRuntime {
     this.assertOpen();
     return this.cache.use(source, async (model) => {
       const { signature, warmRunMs, placement, mergesRows, rowsIndependent } = model;
-      if (placement === "worker") await this.everywhere({ kind: "load", model: source }, true);
+      if (placement === "worker") {
+        const { key, path } = source;
+        await this.everywhere({ kind: "load", model: { key, path } }, true);
+      }
       return { signature, warmRunMs, placement, mergesRows, rowsIndependent };
     });
   }
@@ -136,6 +139,7 @@ class OnnxInferenceRuntime implements InferenceRuntime {
 
   /** Measures in a thread first, so that a slow model never runs on the calling one. */
   private async load(source: ModelSource): Promise<CachedModel> {
+    await source.ensure?.();
     try {
       const { signature, cost, rowsIndependent, loadMs, predictable, provider } = await this.measure(source);
       this.settings.onProvider?.(provider);

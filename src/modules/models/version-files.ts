@@ -21,10 +21,13 @@ export function filesKey(version: VersionFiles): string {
 /** Lays the version's files out on local disk. */
 export async function toModelSource(store: ObjectStore, version: VersionFiles): Promise<ModelSource> {
   const files = filesOf(version);
-  const folder = await store.materialize(new Map(files.map(({ name, sha256 }) => [name, sha256])));
+  const digests = new Map(files.map(({ name, sha256 }) => [name, sha256]));
+  const ensure = () => store.materialize(digests);
+  const folder = await ensure();
   return {
     key: filesKey(version),
     path: join(folder, GRAPH_FILE),
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    ensure,
   };
 }

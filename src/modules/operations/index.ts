@@ -68,6 +68,7 @@ export { EventFeed } from "./event-feed.service.js";
 export { defineJob } from "./job-definition.js";
 export type { JobDefinition, JobRun } from "./job-definition.js";
 export type { JobRow } from "./job.entity.js";
+export { CHILDREN_SHARE } from "./job-lifecycle.js";
 export { JobRepository } from "./job.repository.js";
 export { JobService } from "./job.service.js";
 export type { JobHooks } from "./job-registry.js";

@@ -82,7 +82,7 @@ export class JobLifecycle {
   }
 
   /** Runs a locked job again, with those of its children that have not completed. */
-  async restart(tx: Transaction, job: JobRow): Promise<{ restarted: JobRow[]; position: EventPosition }> {
+  async restart(tx: Transaction, job: JobRow): Promise<{ position: EventPosition }> {
     const jobs = new JobRepository(tx);
     const children = await jobs.lockChildren(job.id);
     const again = children.filter(({ state }) => state !== "COMPLETED");
@@ -91,7 +91,7 @@ export class JobLifecycle {
     const progress = children.length === 0 ? 0 : (CHILDREN_SHARE * completed) / children.length;
     const position = await this.requeue(tx, job, again.length, progress);
     await this.registry.hooksOf(job.kind).restarted?.(tx, job);
-    return { restarted: [job, ...again], position };
+    return { position };
   }
 
   private requeue(tx: Transaction, job: JobRow, awaits: number, progress: number): Promise<EventPosition> {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { IsNull } from "typeorm";
 import type { Transaction } from "../../ports/database.js";
 import type { PageRequest } from "../../shared/pagination.js";
 import { toPage } from "../../shared/pagination.js";
@@ -90,6 +91,11 @@ export class JobRepository {
       order: { id: "ASC" },
       lock: { mode: "pessimistic_write" },
     });
+  }
+
+  /** Children that have yet to be worked on, or to end, oldest first. */
+  openChildren(parentId: string): Promise<JobRow[]> {
+    return this.tx.find(JobRow, { where: { parentId, finishedAt: IsNull() }, order: { createdAt: "ASC" } });
   }
 
   countChildren(parentId: string): Promise<number> {
@@ -196,11 +202,11 @@ export class JobRepository {
     return [...rows.values()];
   }
 
-  /** The oldest that wait for a delivery, behind another. */
+  /** The oldest that wait for a delivery or for their children, behind another; their children come with them. */
   waiting(kinds: readonly string[], after?: JobRow): Promise<JobRow[]> {
     const query = this.tx
       .createQueryBuilder(JobRow, "job")
-      .where("job.state = 'WAITING' AND job.awaits = 0 AND job.kind = ANY(:kinds)", { kinds });
+      .where("job.state = 'WAITING' AND job.parentId IS NULL AND job.kind = ANY(:kinds)", { kinds });
     if (after) {
       const { createdAt: at, id } = after;
       query.andWhere("(job.createdAt, job.id) > (:at, :id)", { at, id });

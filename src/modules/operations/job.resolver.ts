@@ -5,6 +5,7 @@ import {
   Authorized,
   Ctx,
   Field,
+  FieldResolver,
   ID,
   Mutation,
   Query,
@@ -74,6 +75,18 @@ export class JobResolver {
     );
   }
 
+  @FieldResolver(() => JobType, { nullable: true, description: "The job that waits for this one." })
+  async parent(@Root() { parentId }: JobType, @Ctx() context: RequestContext): Promise<JobType | null> {
+    if (parentId === null) return null;
+    return JobType.from(await this.loader(context).load(parentId));
+  }
+
+  @FieldResolver(() => JobConnection, { description: "Jobs that do parts of this one, newest first." })
+  async children(@Root() { rowId }: JobType, @Args() args: PageArgs): Promise<Connection<JobType>> {
+    const page = toPageRequest(args, ["instant", "uuid"]);
+    return toConnection(await this.jobService.list({ parentId: rowId }, page), JobType.from);
+  }
+
   @Authorized("job:operate")
   @Mutation(() => JobPayload, { nullable: true, description: "Runs a failed or cancelled job again." })
   async retryJob(@Arg("input") input: RetryJobInput): Promise<JobPayload> {
@@ -97,10 +110,14 @@ export class JobResolver {
     @Args() _args: JobEventArgs,
     @Ctx() context: RequestContext,
   ): Promise<JobEvent> {
-    const jobs = context.loader<string, JobRow>("job", (ids) => this.jobService.byIds(ids));
+    const jobs = this.loader(context);
     const { job, state, progress } = event.payload as { job: string; state: JobState; progress: number };
     const row = await jobs.clear(job).load(job);
     return { cursor: toEventCursor(event.position), at: event.at, job: JobType.from(row), state, progress };
+  }
+
+  private loader(context: RequestContext) {
+    return context.loader<string, JobRow>("job", (ids) => this.jobService.byIds(ids));
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Database, Transaction } from "../../ports/database.js";
 import type { JobQueue, QueuedJob } from "../../ports/job-queue.js";
 import { UnrecoverableJobError } from "../../ports/job-queue.js";
@@ -14,9 +13,6 @@ import type { JobDefinition, JobRun } from "./job-definition.js";
 import type { JobLifecycle } from "./job-lifecycle.js";
 import type { JobHooks, JobRegistry } from "./job-registry.js";
 import type { EventPosition } from "./outbox.repository.js";
-
-/** A caller waits no longer for a transport that is away: its job is committed, and the sweep hands it over. */
-const DISPATCH_PATIENCE_MS = 2_000;
 
 /** A job whose row was silent for as many leases has been lost by the transport. */
 const LOST_AFTER_LEASES = 3;
@@ -51,18 +47,46 @@ export class JobService {
     return new JobRepository(tx).create(definition, payload, createdBy, currentTraceContext());
   }
 
+  /**
+   * `create` for a job that is delivered once its parts have completed. All are of one queue, and `dispatch` of the
+   * job hands over all of them.
+   */
+  async createFamily<P extends Record<string, unknown>, C extends Record<string, unknown>>(
+    tx: Transaction,
+    whole: { definition: JobDefinition<P>; payload: P },
+    part: { definition: JobDefinition<C>; payloads: readonly C[] },
+    createdBy: string,
+  ): Promise<CreatedJob> {
+    const jobs = new JobRepository(tx);
+    const trace = currentTraceContext();
+    const family = { awaits: part.payloads.length };
+    const created = await jobs.create(whole.definition, whole.payload, createdBy, trace, family);
+    for (const payload of part.payloads) {
+      await jobs.create(part.definition, payload, createdBy, trace, { parentId: created.job.id });
+    }
+    return created;
+  }
+
   /** Hands committed jobs to the transport. A failure is no loss: the sweep does it again. */
   async dispatch(...jobs: JobRow[]): Promise<void> {
     try {
-      const handedOver = this.queue.enqueue(jobs.map((job) => this.toQueued(job))).then(() => true);
-      const late = delay(DISPATCH_PATIENCE_MS, false, { ref: false });
-      if (!(await Promise.race([handedOver, late]))) throw new Error("the queue does not answer");
+      const alone = jobs.filter(({ awaits }) => awaits === 0);
+      if (alone.length > 0) await this.queue.enqueue(alone.map((job) => this.toQueued(job)));
+      for (const parent of jobs.filter(({ awaits }) => awaits > 0)) await this.dispatchFlow(parent);
     } catch (error) {
       this.logger.warn(
         { event: "job.dispatch_failed", err: error, count: jobs.length },
         "the queue did not take jobs",
       );
     }
+  }
+
+  private async dispatchFlow(parent: JobRow): Promise<void> {
+    const children = await this.jobs().openChildren(parent.id);
+    await this.queue.enqueueFlow(
+      this.toQueued(parent),
+      children.map((child) => this.toQueued(child)),
+    );
   }
 
   /**
@@ -132,7 +156,7 @@ export class JobService {
 
   /** @throws {PreconditionFailedError} when it has not failed and was not cancelled, or is part of another job */
   async retry(id: string): Promise<CreatedJob> {
-    const { job, position, restarted } = await this.database.transaction(async (tx) => {
+    const { job, position } = await this.database.transaction(async (tx) => {
       const found = await this.lockWhole(tx, id);
       if (found.state !== "FAILED" && found.state !== "CANCELLED") {
         throw new PreconditionFailedError(
@@ -141,7 +165,7 @@ export class JobService {
       }
       return { job: found, ...(await this.lifecycle.restart(tx, found)) };
     });
-    await this.dispatch(...restarted.filter(({ awaits }) => awaits === 0));
+    await this.dispatch(job);
     return { job, position };
   }
 

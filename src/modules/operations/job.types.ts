@@ -25,8 +25,11 @@ export class JobType extends Node {
   @Field(() => Float, { description: "0 to 1." })
   progress!: number;
 
-  @Field(() => Int)
+  @Field(() => Int, { description: "Deliveries since its last checkpoint." })
   attempts!: number;
+
+  @Field(() => Int, { description: "How many of them may fail before the job does." })
+  maxAttempts!: number;
 
   @Field(() => String, { nullable: true })
   error!: string | null;
@@ -43,11 +46,16 @@ export class JobType extends Node {
   @Field(() => DateTimeScalar, { nullable: true })
   finishedAt!: Date | null;
 
+  /** Of the row, as the job that it is part of. */
+  rowId!: string;
+  parentId!: string | null;
+
   static from(row: JobRow): JobType {
-    const { kind, state, progress, attempts, error, result, createdAt, startedAt, finishedAt } = row;
-    const id = toNodeId("Job", row.id);
-    const fields = { id, kind, state, progress, attempts, error, result, createdAt, startedAt, finishedAt };
-    return Object.assign(new JobType(), fields);
+    const { kind, state, progress, attempts, maxAttempts, error, result, parentId } = row;
+    const { createdAt, startedAt, finishedAt } = row;
+    const ids = { id: toNodeId("Job", row.id), rowId: row.id, parentId };
+    const fields = { kind, state, progress, attempts, maxAttempts, error, result };
+    return Object.assign(new JobType(), { ...ids, ...fields, createdAt, startedAt, finishedAt });
   }
 }
 

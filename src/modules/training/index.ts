@@ -3,17 +3,20 @@ import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { OperationsModule } from "../operations/index.js";
-import { trainForecasterJob } from "./training.jobs.js";
+import { BacktestSegmentService } from "./backtest-segment.service.js";
+import { backtestSegmentJob, trainForecasterJob } from "./training.jobs.js";
 import { TrainingResolver, VersionTrainingResolver } from "./training.resolver.js";
 import { TrainingService } from "./training.service.js";
 import { TrainingRunType } from "./training.types.js";
 import { TrainingRunRow } from "./training-run.entity.js";
 import { TrainingRuns } from "./training-runs.js";
+import { TrainingSegmentRow } from "./training-segment.entity.js";
 
-export const trainingEntities = [TrainingRunRow];
+export const trainingEntities = [TrainingRunRow, TrainingSegmentRow];
 
 export interface TrainingModule {
   runs: TrainingRuns;
+  segments: BacktestSegmentService;
   training: TrainingService;
   resolvers: object[];
   nodeSources: NodeSource[];
@@ -24,12 +27,15 @@ export function createTrainingModule(
   operations: OperationsModule,
   models: ModelsModule,
   curves: CurvesModule,
+  segmentMs: number,
 ): TrainingModule {
   const runs = new TrainingRuns(database, models.registry, operations.jobs);
-  runs.register(trainForecasterJob);
-  const training = new TrainingService(runs, curves.curves);
+  runs.register(trainForecasterJob, backtestSegmentJob);
+  const segments = new BacktestSegmentService(database, runs, curves.curves, operations.jobs);
+  const training = new TrainingService(runs, curves.curves, segments, segmentMs);
   return {
     runs,
+    segments,
     training,
     resolvers: [
       new TrainingResolver(training, runs, models.registry, curves.curves),
@@ -48,7 +54,7 @@ export function createTrainingModule(
   };
 }
 
-export { trainForecasterJob } from "./training.jobs.js";
+export { backtestSegmentJob, trainForecasterJob } from "./training.jobs.js";
 export type { OnProgress } from "./training-attempt.js";
 export { TrainingRuns } from "./training-runs.js";
 export type { StartedRun } from "./training-runs.js";

@@ -6,6 +6,7 @@ import type { JobRun, JobService } from "../operations/index.js";
 import type { Backtest } from "./forecasting/forecaster.types.js";
 import type { TrainingRunRow } from "./training-run.entity.js";
 import { TrainingRunRepository } from "./training-run.repository.js";
+import { TrainingSegmentRepository } from "./training-segment.repository.js";
 import { failpoint } from "../../shared/failpoint.js";
 
 export interface TrainingAttemptOptions {
@@ -44,6 +45,18 @@ export class TrainingAttempt {
     return this.advance({ status: "RUNNING", startedAt: new Date(), dataSha256 }, "started");
   }
 
+  /** For one of several jobs of a run: the first one begins it. */
+  async join(dataSha256: string | null): Promise<void> {
+    const { database, jobs, job, run } = this.options;
+    await database.transaction(async (tx) => {
+      await jobs.assertHeld(tx, job);
+      const runs = new TrainingRunRepository(tx);
+      if ((await runs.lock(run.id))?.status !== "QUEUED") return;
+      const begun = { status: "RUNNING", startedAt: new Date(), dataSha256 } as const;
+      await runs.update(run, this.model.name, begun, "started");
+    });
+  }
+
   async advance(changes: Partial<TrainingRunRow>, message: string): Promise<void> {
     const { database, jobs, job } = this.options;
     await database.transaction(async (tx) => {
@@ -52,8 +65,11 @@ export class TrainingAttempt {
     });
   }
 
-  /** Does the work and passes its progress on, now and then. @throws what either of them throws */
-  async reporting<T>(work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
+  /**
+   * Does the work and passes its progress on, now and then. @throws what either of them throws
+   * @param from progress at which the work begins
+   */
+  async reporting<T>(work: (onProgress: OnProgress) => Promise<T>, from = 0): Promise<T> {
     const { job } = this.options;
     let reportedAt = 0;
     let pending: Promise<void> = Promise.resolve();
@@ -63,8 +79,9 @@ export class TrainingAttempt {
       reportedAt = Date.now();
       pending = pending
         .then(async () => {
-          await this.advance({ progress: Math.min(progress, 0.99) }, message);
-          await job.report(progress);
+          const overall = from + (1 - from) * progress;
+          await this.advance({ progress: Math.min(overall, 0.99) }, message);
+          await job.report(overall);
         })
         .catch((error: unknown) => {
           failure ??= error;
@@ -101,6 +118,7 @@ export class TrainingAttempt {
         },
         `version ${version.number} is ready`,
       );
+      await new TrainingSegmentRepository(tx).delete(run.id);
       failpoint("training.written");
       return version.number;
     });

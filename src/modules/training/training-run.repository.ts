@@ -23,6 +23,11 @@ export class TrainingRunRepository {
     return this.tx.findOneBy(TrainingRunRow, { id });
   }
 
+  /** Locks the row until the transaction ends. */
+  lock(id: string): Promise<TrainingRunRow | null> {
+    return this.tx.findOne(TrainingRunRow, { where: { id }, lock: { mode: "pessimistic_write" } });
+  }
+
   findByJob(jobId: string): Promise<TrainingRunRow | null> {
     return this.tx.findOneBy(TrainingRunRow, { jobId });
   }

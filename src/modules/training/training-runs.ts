@@ -13,6 +13,7 @@ import type { TrainingRunRow } from "./training-run.entity.js";
 import { TrainingRunRepository } from "./training-run.repository.js";
 
 type TrainingJob = JobDefinition<{ run: string }>;
+type PartJob = JobDefinition<{ run: string; segment: number; of: number }>;
 
 /** A training that has been checked and may begin. */
 export interface RunRequest {
@@ -27,6 +28,8 @@ export interface RunRequest {
   source: { curveId: string } | { collectionId: number };
   /** What the job needs to know, and what is shown as the run's parameters. */
   spec: object;
+  /** Jobs that do parts of the work, before the run's own job puts these together. */
+  parts?: { job: PartJob; count: number };
 }
 
 export interface StartedRun {
@@ -43,9 +46,10 @@ export class TrainingRuns {
     private readonly jobs: JobService,
   ) {}
 
-  /** Makes a kind of training known to this process. */
-  register(job: TrainingJob): void {
+  /** Makes a kind of training known to this process, with the jobs that do parts of it. */
+  register(job: TrainingJob, part?: PartJob): void {
     this.jobs.register(job, this.jobHooks());
+    if (part) this.jobs.register(part);
   }
 
   /**
@@ -65,7 +69,7 @@ export class TrainingRuns {
 
   private async enqueue(
     tx: Transaction,
-    { model: name, kind, job: definition, source, spec }: RunRequest,
+    { model: name, kind, job: definition, source, spec, parts }: RunRequest,
     { subject }: Caller,
   ): Promise<{ run: string; cursor: string }> {
     const { model } = await this.registry.ensureModel(tx, { name, kind }, subject);
@@ -73,7 +77,10 @@ export class TrainingRuns {
       throw InvalidInputError.at("input.model", `"${model.name}" is a ${model.kind}, not a ${kind}`);
     }
     const id = randomUUID();
-    const { job } = await this.jobs.create(tx, definition, { run: id }, subject);
+    const whole = { definition, payload: { run: id } };
+    const { job } = parts
+      ? await this.jobs.createFamily(tx, whole, partsOf(id, parts), subject)
+      : await this.jobs.create(tx, definition, whole.payload, subject);
     const position = await new TrainingRunRepository(tx).insert(
       {
         ...{ curveId: null, collectionId: null, ...source },
@@ -153,6 +160,9 @@ export class TrainingRuns {
         } as const;
         await follow(tx, job, fresh, "queued again");
       },
+      childCompleted: async (tx, job, { completed, all }) => {
+        await follow(tx, job, { progress: job.progress }, `${completed} of ${all} parts of the backtest`);
+      },
     };
   }
 
@@ -169,6 +179,11 @@ export class TrainingRuns {
   private runs(): TrainingRunRepository {
     return new TrainingRunRepository(this.database.dataSource.manager);
   }
+}
+
+function partsOf(run: string, { job: definition, count: of }: NonNullable<RunRequest["parts"]>) {
+  const payloads = Array.from({ length: of }, (_, segment) => ({ run, segment, of }));
+  return { definition, payloads };
 }
 
 function toParameters(spec: object): { name: string; value: string }[] {

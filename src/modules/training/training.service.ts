@@ -1,14 +1,16 @@
-import { UnrecoverableJobError } from "../../ports/job-queue.js";
 import { InvalidInputError } from "../../shared/errors.js";
 import type { CurveService } from "../curves/index.js";
 import type { Caller } from "../identity/index.js";
 import { assertModelName } from "../models/index.js";
+import { CHILDREN_SHARE } from "../operations/index.js";
 import type { JobRun } from "../operations/index.js";
+import type { BacktestSegmentService } from "./backtest-segment.service.js";
+import { countSegments } from "./forecasting/backtest-segments.rules.js";
 import { curveHistoryDigest } from "./forecasting/curve-history-digest.rules.js";
 import type { ForecasterType, TrainingSpec } from "./forecasting/forecaster.types.js";
 import { trainInThread } from "./forecasting/train-in-thread.js";
 import { checkTrainingSpec } from "./forecasting/training-spec.rules.js";
-import { trainForecasterJob } from "./training.jobs.js";
+import { backtestSegmentJob, trainForecasterJob } from "./training.jobs.js";
 import type { StartedRun, TrainingRuns } from "./training-runs.js";
 
 export interface TrainingRequest {
@@ -31,6 +33,8 @@ export class TrainingService {
   constructor(
     private readonly runs: TrainingRuns,
     private readonly curves: CurveService,
+    private readonly segments: BacktestSegmentService,
+    private readonly segmentMs: number,
   ) {}
 
   /** Checks everything that can be checked before, then queues the run. */
@@ -39,11 +43,13 @@ export class TrainingService {
     assertModelName(model, "input.model");
     const curve = await this.curves.require(request.curve, "input.curve");
     const spec = toSpec(request);
-    checkTrainingSpec(spec, await this.curves.history(curve, {}));
+    const history = await this.curves.history(curve, {});
+    const count = countSegments(spec, history, checkTrainingSpec(spec, history), this.segmentMs);
     return this.runs.start(
       {
         ...{ operation: "startTraining", body: { model, curve: curve.name, ...spec }, idempotencyKey },
         ...{ model, kind: "CURVE_FORECASTER", job: trainForecasterJob, source: { curveId: curve.id }, spec },
+        ...(count > 1 ? { parts: { job: backtestSegmentJob, count } } : {}),
       },
       caller,
     );
@@ -54,13 +60,14 @@ export class TrainingService {
     const attempt = await this.runs.attempt(runId, job);
     if (!attempt) return undefined;
     const { run } = attempt;
-    const [curve] = await this.curves.byIds([run.curveId!]);
-    if (!curve || curve instanceof Error) throw new UnrecoverableJobError("its curve is gone");
-    // Its clock has milliseconds, the recordings' microseconds: the next millisecond misses none before it.
-    const history = await this.curves.history(curve, { knownAt: new Date(run.createdAt.getTime() + 1) });
-    await attempt.begin(curveHistoryDigest(history));
-    const { artifact, ...trained } = await attempt.reporting((onProgress) =>
-      trainInThread(history, run.spec as TrainingSpec, { signal: job.signal, onProgress }),
+    const history = await this.segments.historyOf(run);
+    const dataSha256 = curveHistoryDigest(history);
+    const recorded = await this.segments.recordedOf(run.id, dataSha256);
+    await (recorded ? attempt.join(dataSha256) : attempt.begin(dataSha256));
+    const { artifact, ...trained } = await attempt.reporting(
+      (onProgress) =>
+        trainInThread(history, run.spec as TrainingSpec, { signal: job.signal, onProgress, recorded }),
+      recorded ? CHILDREN_SHARE : 0,
     );
     return { version: await attempt.succeed({ artifact: { graph: artifact }, ...trained }) };
   }

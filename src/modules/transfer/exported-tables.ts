@@ -35,6 +35,7 @@ export const tablesLeftBehind: Readonly<Record<string, string>> = {
   postings: "made anew from the documents, by the dictionaries of the database that will be searched",
   search_indexes:
     "vectors are embedded anew by the versions in production, into the kind of index that the tier has",
+  backups: "they and what is noted of them belong to the object store that was left",
   caller_positions: "places in the log of the server that was left",
   pending_embeddings: "what an index lacked; the new one gets every document",
 };

@@ -5,6 +5,9 @@ import { CurveGraph } from "./curve-graph.rules.js";
 import { CurvePanel, LOOKBACK } from "./curve-panel.rules.js";
 import { CurveVolatility } from "./curve-volatility.rules.js";
 import type { Backtest, CurveHistory, TrainingSpec } from "./forecaster.types.js";
+import type { SegmentForecasts } from "./backtest-segments.rules.js";
+import { RecordedForecaster, RecordedForecasts } from "./recorded-forecaster.rules.js";
+import { refitSchedule } from "./refit-schedule.rules.js";
 import { RollingBacktest } from "./rolling-backtest.rules.js";
 import type { OriginForecast } from "./rolling-backtest.rules.js";
 import { checkTrainingSpec } from "./training-spec.rules.js";
@@ -31,20 +34,27 @@ export class FittedForecaster {
 
   /**
    * @param onForecast told of each origin of the backtest and what was forecast from it
+   * @param recorded what the components have said at every origin, so that it need not be computed again
    * @throws {InvalidInputError} when the spec does not fit the history
    */
   static fit(
     history: CurveHistory,
     spec: TrainingSpec,
     onForecast: (origin: number, forecast: OriginForecast, window: TrainingWindow) => void = () => undefined,
+    recorded?: readonly SegmentForecasts[],
   ): FittedForecaster {
     const window = checkTrainingSpec(spec, history);
     const panel = new CurvePanel(history);
-    const forecaster = createForecaster(panel, spec);
+    const forecasts = recorded && new RecordedForecasts(recorded, spec.horizons.length * panel.width);
+    const forecaster = createForecaster(panel, spec, (learner, component) =>
+      forecasts
+        ? new RecordedForecaster(learner, (origin) => forecasts.at(component, origin), window.to)
+        : learner,
+    );
     const volatility = new CurveVolatility(panel, spec.horizons);
     const intervals = new ConformalIntervals(spec.horizons.length, panel.width, spec.coverage);
     const rolling = new RollingBacktest(panel, spec.horizons, window, forecaster, volatility, intervals);
-    rolling.run(spec.refitEvery, (origin, forecast) => onForecast(origin, forecast, window));
+    rolling.run(refitSchedule(window, spec), (origin, forecast) => onForecast(origin, forecast, window));
     const backtest = rolling.result(history.tenors);
     return new FittedForecaster(window, backtest, forecaster, volatility, intervals.radii(), history, spec);
   }

@@ -43,9 +43,6 @@ class ScoreSums {
   }
 }
 
-/** Steps between refits, at least, at origins before the backtest: their errors weigh and calibrate, but are not scored. */
-const WARM_UP_REFIT = 63;
-
 /**
  * Walks a forecaster through its history: at each origin it has seen the outcomes up to there and nothing
  * else, is refitted when it is due, and forecasts. What its forecasts missed by calibrates the intervals,
@@ -68,16 +65,17 @@ export class RollingBacktest {
   }
 
   /** @param onForecast told of every origin and what was forecast from it */
-  run(refitEvery: number, onForecast: (origin: number, forecast: OriginForecast) => void): void {
-    const { from, to, firstOrigin, backtestFrom } = this.window;
-    const scoredFrom = Math.max(firstOrigin, backtestFrom - Math.max(...this.horizons));
+  run(
+    isRefit: (origin: number) => boolean,
+    onForecast: (origin: number, forecast: OriginForecast) => void,
+  ): void {
+    const { from, to, firstOrigin } = this.window;
     for (let date = from; date <= to; date++) {
       this.forecaster.observe(date);
       this.volatility.observe(date);
       if (date < firstOrigin) continue;
       this.settle(date);
-      const every = date < scoredFrom ? Math.max(refitEvery, WARM_UP_REFIT) : refitEvery;
-      if ((date - (date < scoredFrom ? firstOrigin : scoredFrom)) % every === 0) this.forecaster.refit();
+      if (isRefit(date)) this.forecaster.refit();
       onForecast(date, this.forecast(date));
     }
     this.forecaster.refit();

@@ -1,7 +1,10 @@
 import { InvalidInputError } from "../../../shared/errors.js";
+import type { SegmentForecasts } from "./backtest-segments.rules.js";
 import { LOOKBACK } from "./curve-panel.rules.js";
 import { FittedForecaster } from "./fitted-forecaster.rules.js";
 import type { Backtest, CurveHistory, TrainedForecaster, TrainingSpec } from "./forecaster.types.js";
+import type { OriginForecast } from "./rolling-backtest.rules.js";
+import type { TrainingWindow } from "./training-spec.rules.js";
 
 /** Steps of the backtest between two reports of progress. */
 const REPORT_EVERY = 50;
@@ -10,21 +13,22 @@ const REPORT_EVERY = 50;
  * Backtests a forecaster, fits it to everything through `to`, and writes it as one ONNX file. Pure: the same
  * history, spec and seed give the same bytes.
  * @param onProgress fraction from 0 to 1, and what is going on, for a person
+ * @param recorded the segments of the backtest, all of them, where they have been computed before
  * @throws {InvalidInputError} when the spec does not fit the history, or too little is quoted for a single forecast
  */
 export function trainForecaster(
   history: CurveHistory,
   spec: TrainingSpec,
   onProgress: (fraction: number, message: string) => void,
+  recorded?: readonly SegmentForecasts[],
 ): TrainedForecaster {
   onProgress(0, "reading the history");
-  const fitted = FittedForecaster.fit(history, spec, (origin, _forecast, { firstOrigin, to }) => {
+  const onForecast = (origin: number, _forecast: OriginForecast, { firstOrigin, to }: TrainingWindow) => {
     if ((origin - firstOrigin) % REPORT_EVERY !== 0) return;
-    onProgress(
-      (0.98 * (origin - firstOrigin)) / (to - firstOrigin + 1),
-      `backtest at ${history.dates[origin]}`,
-    );
-  });
+    const fraction = (0.98 * (origin - firstOrigin)) / (to - firstOrigin + 1);
+    onProgress(fraction, `backtest at ${history.dates[origin]}`);
+  };
+  const fitted = FittedForecaster.fit(history, spec, onForecast, recorded);
   if (fitted.backtest.scores.length === 0) {
     throw InvalidInputError.at("input.type", `${spec.type} could not make a single forecast of this history`);
   }

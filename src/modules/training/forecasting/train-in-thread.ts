@@ -1,10 +1,21 @@
 import { Worker } from "node:worker_threads";
+import type { SegmentForecasts } from "./backtest-segments.rules.js";
 import type { CurveHistory, TrainedForecaster, TrainingSpec } from "./forecaster.types.js";
 import { checkTrainingSpec } from "./training-spec.rules.js";
 
+/** What a thread is asked for: a forecaster, or a part of its backtest. */
+export interface TrainingWork {
+  history: CurveHistory;
+  spec: TrainingSpec;
+  /** The segments of the backtest, where they have been computed before. */
+  recorded?: readonly SegmentForecasts[];
+  /** Computes this segment instead of training. */
+  part?: { segment: number; of: number };
+}
+
 /** What the thread says to the one who started it. */
 export type TrainingMessage =
-  { kind: "progress"; fraction: number; message: string } | { kind: "trained"; trained: TrainedForecaster };
+  { kind: "progress"; fraction: number; message: string } | { kind: "done"; result: unknown };
 
 export interface TrainInThreadOptions {
   onProgress?: (fraction: number, message: string) => void;
@@ -19,22 +30,42 @@ const threadFile = new URL("./train-forecaster.thread.js", import.meta.url);
  * `trainForecaster` in a thread of its own, so that the caller's keeps answering requests.
  * @throws {InvalidInputError} when the spec does not fit the history, before a thread is started
  */
-export async function trainInThread(
+export function trainInThread(
   history: CurveHistory,
   spec: TrainingSpec,
-  { onProgress = () => undefined, signal }: TrainInThreadOptions = {},
+  { recorded, ...options }: TrainInThreadOptions & Pick<TrainingWork, "recorded"> = {},
 ): Promise<TrainedForecaster> {
+  return workInThread<TrainedForecaster>({ history, spec, recorded }, options);
+}
+
+/**
+ * `forecastSegment` in a thread of its own.
+ * @throws {InvalidInputError} when the spec does not fit the history, before a thread is started
+ */
+export function forecastSegmentInThread(
+  history: CurveHistory,
+  spec: TrainingSpec,
+  part: { segment: number; of: number },
+  options: TrainInThreadOptions,
+): Promise<SegmentForecasts> {
+  return workInThread<SegmentForecasts>({ history, spec, part }, options);
+}
+
+async function workInThread<Result>(
+  work: TrainingWork,
+  { onProgress = () => undefined, signal }: TrainInThreadOptions,
+): Promise<Result> {
   signal?.throwIfAborted();
-  checkTrainingSpec(spec, history);
+  checkTrainingSpec(work.spec, work.history);
   const thread = new Worker(threadFile, {
-    workerData: { history, spec },
+    workerData: work,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
   });
-  const { promise, resolve, reject } = promiseWithResolvers<TrainedForecaster>();
+  const { promise, resolve, reject } = promiseWithResolvers<Result>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   thread.on("message", (message: TrainingMessage) => {
-    if (message.kind === "trained") resolve(message.trained);
+    if (message.kind === "done") resolve(message.result as Result);
     else onProgress(message.fraction, message.message);
   });
   thread.on("error", (cause) => reject(new Error(`The training thread failed: ${cause.message}`, { cause })));
