@@ -96,7 +96,7 @@ export const workerFaults: Fault[] = [
   }),
   killed("worker killed while embedding", ["embedding.written", "embedding.committed"], {
     ci: false,
-    writers: (run) => [new DocumentsWriter(run), jobsOf(run)],
+    writers: (run) => [new DocumentsWriter(run, { embedded: true }), jobsOf(run)],
   }),
   killed(
     "worker killed between object and row",
