@@ -93,7 +93,8 @@ function createFastify({ policy, maxBodyBytes, database, health }: GatewayOption
     forceCloseConnections: "idle",
     // What has come is answered, to the last one.
     return503OnClosing: false,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2 },
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) =>
