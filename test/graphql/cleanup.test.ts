@@ -11,7 +11,8 @@ import {
   rollBack,
   uploadVersion,
 } from "../support/registry.js";
-import { cleanUp, ended, start, storedObjects, upkeep } from "../support/upkeep.js";
+import { storedObjects } from "../support/platform-engines.js";
+import { cleanUp, ended, start, upkeep } from "../support/upkeep.js";
 
 let platform: Platform;
 beforeAll(async () => {

@@ -269,7 +269,11 @@ describe("bad input names what is wrong", () => {
 
 test("without a model, the only embedder that serves answers; cuda is asked for and the CPU does it", async () => {
   const other = await startPlatform({
-    environment: { ML_INFERENCE_PROVIDERS: "cuda,cpu", ML_EMBEDDING_CACHE_BYTES: "0" },
+    environment: {
+      ML_INFERENCE_PROVIDERS: "cuda,cpu",
+      ML_EMBEDDING_CACHE_BYTES: "0",
+      ML_CACHE_REDIS_URL: "",
+    },
   });
   try {
     const input = { texts: ["gas prices"] };

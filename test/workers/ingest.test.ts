@@ -1,6 +1,3 @@
-import { readdir, rename } from "node:fs/promises";
-import { join } from "node:path";
-import { openEmbeddedDatabase } from "../../src/adapters/embedded/embedded-database.js";
 import { createCollection, deleteDocuments, endedJob, ingest } from "../support/documents.js";
 import type { DocumentInput } from "../support/documents.js";
 import { uploadEmbedder } from "../support/embedders.js";
@@ -8,6 +5,7 @@ import { encoder, tinyShape } from "../support/encoder-models.js";
 import { metric } from "../support/metrics.js";
 import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { inDatabaseOf, takeObject } from "../support/platform-engines.js";
 import { digestOf, promote } from "../support/registry.js";
 import { cancelJob, retryJob, servedBy } from "../support/reindexing.js";
 
@@ -62,14 +60,12 @@ interface Embedded {
 
 /** What the index of a collection holds, read while no platform runs on it. */
 async function embeddedOf(collection: string): Promise<Map<string, Embedded>> {
-  const dataDir = join(platform.dataDir, "database");
-  const database = await openEmbeddedDatabase({ dataDir, entities: [], migrations: [] });
-  try {
-    const [index] = await database.dataSource.query<{ id: number }[]>(
+  return inDatabaseOf(platform, async (query) => {
+    const [index] = await query<{ id: number }>(
       `SELECT i.id FROM search_indexes i JOIN collections c ON c.serving_index_id = i.id WHERE c.name = $1`,
       [collection],
     );
-    const rows = await database.dataSource.query<Embedded[]>(
+    const rows = await query<Embedded>(
       `SELECT key, length(text) AS length,
          (SELECT json_agg(json_build_object('ordinal', ordinal, 'start', start_at, 'end', end_at,
             'written', p.xmin::text) ORDER BY ordinal)
@@ -78,7 +74,7 @@ async function embeddedOf(collection: string): Promise<Map<string, Embedded>> {
        FROM documents d JOIN collections c ON c.id = d.collection_id WHERE c.name = $1`,
       [collection],
     );
-    const [faulty] = await database.dataSource.query<{ count: number }[]>(
+    const [faulty] = await query<{ count: number }>(
       `SELECT (SELECT count(*)::int FROM vectors.passages_${index!.id} p
          WHERE abs((embedding <#> embedding) + 1) > 0.01 OR NOT EXISTS (SELECT FROM documents WHERE id = p.document_id)) +
          (SELECT count(*)::int FROM postings p WHERE NOT EXISTS (SELECT FROM documents WHERE id = p.document_id))
@@ -86,9 +82,7 @@ async function embeddedOf(collection: string): Promise<Map<string, Embedded>> {
     );
     expect(faulty!.count).toBe(0);
     return new Map(rows.map((row) => [row.key, row]));
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 /** Passages in their order, from the text's first character to its last. */
@@ -222,42 +216,32 @@ describe("an embedder that has gone", () => {
     await servedBy(platform, "changing", "changing", 2);
   });
 
-  /** Where the object store keeps the graph; its name is free to move. */
-  async function fileOf(graph: Uint8Array): Promise<string> {
-    const folder = join(platform.dataDir, "objects");
-    const names = await readdir(folder, { recursive: true });
-    return join(
-      folder,
-      names.find((name) => name.endsWith(digestOf(graph)))!,
-    );
-  }
-
-  async function restartWithout(graph: Uint8Array): Promise<string> {
+  /** @returns brings it back */
+  async function restartWithout(graph: Uint8Array): Promise<() => Promise<void>> {
     await platform.stop();
-    const file = await fileOf(graph);
-    await rename(file, `${file}.away`);
+    const bringBack = await takeObject(platform, digestOf(graph));
     await startAgain();
-    return file;
+    return bringBack;
   }
 
   test("does no harm while its index is only kept", async () => {
-    const file = await restartWithout(graphs[0]!);
+    const bringBack = await restartWithout(graphs[0]!);
     const { job } = await ingest(platform, "changing", [second]);
     expect(await endedJob(platform, job.id)).toMatchObject({ state: "COMPLETED", result: { embedded: 1 } });
     expect(await pendingCount("changing")).toBe(0);
     expect(platform.log.map(({ event }) => event)).toContain("search.kept_index_behind");
-    await rename(`${file}.away`, file);
+    await bringBack();
   });
 
   test("fails the job, which ends well once it is back and the job is tried again", async () => {
-    const file = await restartWithout(graphs[1]!);
+    const bringBack = await restartWithout(graphs[1]!);
     const { job } = await ingest(platform, "changing", [third]);
     expect(await endedJob(platform, job.id)).toMatchObject({
       state: "FAILED",
       error: expect.any(String) as string,
     });
     expect(await pendingCount("changing")).toBe(1);
-    await rename(`${file}.away`, file);
+    await bringBack();
     await retryJob(platform, job.id);
     expect(await endedJob(platform, job.id)).toMatchObject({ state: "COMPLETED" });
     expect(await pendingCount("changing")).toBe(0);

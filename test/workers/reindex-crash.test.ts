@@ -1,10 +1,9 @@
-import { join } from "node:path";
-import { openEmbeddedDatabase } from "../../src/adapters/embedded/embedded-database.js";
 import { createCollection, endedJob, ingest, jobOf } from "../support/documents.js";
 import type { DocumentInput } from "../support/documents.js";
 import { metric } from "../support/metrics.js";
 import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { inDatabaseOf } from "../support/platform-engines.js";
 import { promote, rollBack } from "../support/registry.js";
 import { collectionState, uploadRandomEmbedder } from "../support/reindexing.js";
 
@@ -43,10 +42,7 @@ interface IndexContents {
 
 /** All indexes and their tables, read while no platform runs on them. */
 async function contents(): Promise<{ indexes: IndexContents[]; tables: string[]; pending: number }> {
-  const dataDir = join(platform.dataDir, "database");
-  const database = await openEmbeddedDatabase({ dataDir, entities: [], migrations: [] });
-  const query = <T>(sql: string) => database.dataSource.query<T[]>(sql);
-  try {
+  return inDatabaseOf(platform, async (query) => {
     const indexes = await query<IndexContents>(
       `SELECT id, state, (SELECT count(*)::int FROM pending_embeddings WHERE index_id = i.id) AS pending
        FROM search_indexes i ORDER BY id`,
@@ -63,9 +59,7 @@ async function contents(): Promise<{ indexes: IndexContents[]; tables: string[];
     );
     const [all] = await query<{ count: number }>("SELECT count(*)::int AS count FROM pending_embeddings");
     return { indexes, tables: tables.map(({ name }) => name), pending: all!.count };
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 const embeddedTexts = () => metric(platform, "embedding_texts_total", { priority: "bulk" });

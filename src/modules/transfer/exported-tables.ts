@@ -23,6 +23,8 @@ export const exportedTables: readonly ExportedTable[] = [
   // What was under way is accepted work: it waits to be begun again.
   { name: "jobs", values: { state: "CASE WHEN finished_at IS NULL THEN 'WAITING' ELSE state END" } },
   { name: "training_runs" },
+  // Parts of runs under way, whose jobs have completed.
+  { name: "training_segments" },
   { name: "idempotency_keys" },
   { name: "outbox_events" },
   { name: "inference_records", predictions: true },
