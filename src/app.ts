@@ -5,12 +5,13 @@ import type { GraphQLSchema } from "graphql";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
 import { migrations } from "../migrations/index.js";
 import type { Config, InferenceConfig } from "./config/config.js";
+import { closeInOrder } from "./close-in-order.js";
 import { openEngines } from "./engines.js";
 import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
 import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
-import type { HealthReport } from "./gateway/health-endpoints.js";
+import { HealthState } from "./gateway/health-state.js";
 import { createGateway } from "./gateway/server.js";
 import { createCurvesModule, curveEntities, snapshotPartitions } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
@@ -36,6 +37,7 @@ import { createSearchModule, searchEntities } from "./modules/search/index.js";
 import type { SearchModule } from "./modules/search/index.js";
 import { createTrainingModule, trainingEntities } from "./modules/training/index.js";
 import type { TrainingModule } from "./modules/training/index.js";
+import { assertMigrated, assertSchemaIsKnown } from "./schema-check.js";
 import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
 import type { UpkeepModule } from "./modules/upkeep/index.js";
 import type { Database } from "./ports/database.js";
@@ -76,9 +78,9 @@ export interface App {
   samples: SampleLoader;
   schema: GraphQLSchema;
   door: Door;
-  /** Set once requests may come, unset while draining. */
-  setReady(ready: boolean): void;
-  close(): Promise<void>;
+  health: HealthState;
+  /** Writes what is still to be written, then lets go of the engines. @returns whether all closed in order */
+  close(): Promise<boolean>;
 }
 
 const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
@@ -97,16 +99,12 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
   const engines = await openEngines(config, { entities, migrations }, logger);
+  await assertSchemaIsKnown(engines.database);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, await readLinkKey(config), logger);
-  const { runtime, operations, models, embeddings, predictions, samples } = modules;
+  const { runtime, operations, models, embeddings, predictions } = modules;
   const schema = await buildGraph(modules.resolvers, { traced: config.otlpEndpoint !== undefined });
-  let ready = false;
-  const health = (): HealthReport => ({
-    ready,
-    checks: { database: () => database.check(), queue: () => queue.check(), objects: () => store.check() },
-    details: { samples: samples.state, tier: config.database.dsn === undefined ? "embedded" : "service" },
-  });
+  const health = createHealth(config, engines, modules);
   const door =
     serves === "health"
       ? createHealthDoor(health)
@@ -129,31 +127,44 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
     ...modules,
     schema,
     door,
-    setReady: (value) => {
-      ready = value;
-    },
-    close: async () => {
-      ready = false;
-      stopMetrics();
-      await operations.feed.close();
-      await door.close();
-      await predictions.log.close();
-      await models.served.close();
-      await queue.close();
-      await embeddings.embeddings.close();
-      await runtime.close();
-      await closeEngines(engines);
-      await tracing.close();
-    },
+    health,
+    close: () =>
+      closeInOrder(
+        {
+          metrics: stopMetrics,
+          door: () => door.close(0),
+          subscriptions: () => operations.feed.close(),
+          "the prediction log": () => predictions.log.close(),
+          "served versions": () => models.served.close(),
+          "the job queue": () => queue.close(),
+          embeddings: () => embeddings.embeddings.close(),
+          inference: () => runtime.close(),
+          "the object store": () => store.close(),
+          "the mirror": () => engines.mirror?.store.close(),
+          "the caches": () => engines.caches.close(),
+          "the process lock": () => engines.lock?.close(),
+          "the database": () => database.close(),
+          traces: () => tracing.close(),
+        },
+        logger,
+      ),
   };
 }
 
-/** All but the queue, which ends before those who use the rest. */
-async function closeEngines({ store, mirror, caches, database }: Engines): Promise<void> {
-  await store.close();
-  await mirror?.store.close();
-  await caches.close();
-  await database.close();
+function createHealth(
+  config: Config,
+  { database, queue, store }: Engines,
+  { samples, models }: { samples: SampleLoader; models: ModelsModule },
+): HealthState {
+  const health = new HealthState();
+  health.addCheck("database", () => database.check());
+  health.addCheck("migrations", () => assertMigrated(database));
+  health.addCheck("queue", () => queue.check());
+  health.addCheck("objects", () => store.check());
+  health.addFact("tier", () => (config.database.dsn === undefined ? "embedded" : "service"));
+  health.addFact("samples", () => samples.state);
+  health.addFact("models", () => models.warmup.state);
+  return health;
 }
 
 /** Every module over the engines, and the resolvers that make the graph. */

@@ -7,7 +7,9 @@ import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import { MemoryCache } from "./adapters/embedded/memory-cache.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
+import { postgresConnection } from "./adapters/service/postgres-connection.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
+import { ProcessLock } from "./adapters/service/process-lock.js";
 import { LayeredCache } from "./adapters/service/layered-cache.js";
 import { RedisCache } from "./adapters/service/redis-cache.js";
 import { PostgresDumper } from "./adapters/service/postgres-dumper.js";
@@ -35,6 +37,8 @@ export interface Engines {
   database: Database;
   queue: JobQueue;
   store: ObjectStore;
+  /** Where other processes could come to the same database. */
+  lock?: ProcessLock;
   caches: Caches;
   /** Files by name, in the same place as the objects. */
   archive: Archive;
@@ -46,8 +50,10 @@ export interface Engines {
 /** The engines of the tier that is configured, port by port. */
 export async function openEngines(config: Config, schema: Schema, logger: Logger): Promise<Engines> {
   await makeDataFolder(config.dataDir);
+  const lock = await lockDatabase(config, logger);
   const { database, transport } = await openDatabase(config, schema, logger);
   return {
+    lock,
     database,
     queue: await openQueue(config, transport, logger),
     caches: openCaches(config),
@@ -55,6 +61,25 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
     mirror: await openMirror(config, logger),
     dumper: createDumper(config, database),
   };
+}
+
+/** Before anything is changed in a database that other processes may work on. */
+async function lockDatabase(config: Config, log: Logger): Promise<ProcessLock | undefined> {
+  const { dsn, tls } = config.database;
+  if (dsn === undefined) return undefined;
+  const lacks = [
+    ...(config.redis.queueUrl === undefined ? ["ML_REDIS_URL"] : []),
+    ...(config.s3 === undefined ? ["ML_S3_BUCKET"] : []),
+  ];
+  return ProcessLock.take({
+    connection: await postgresConnection(dsn, tls),
+    mode: lacks.length === 0 ? "shared" : "alone",
+    ...{ lacks, log, startTimeoutMs: config.startTimeoutMs },
+    onLost: (err) => {
+      log.error({ event: "process.lock_lost", err }, "another process has taken the database over");
+      process.exit(70);
+    },
+  });
 }
 
 type Transport = BullmqJobQueueOptions["transport"];

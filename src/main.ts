@@ -1,8 +1,11 @@
 import "reflect-metadata";
+import type { App } from "./app.js";
 import { ConfigurationError, loadConfig } from "./config/config.js";
 import { readEnvironment } from "./config/env.js";
 import { queuesOf, readProcessRole } from "./process-role.js";
+import type { ProcessKind } from "./process-role.js";
 import { stopOnSignals } from "./process-stop.js";
+import type { Stopping } from "./process-stop.js";
 import { PlatformError } from "./shared/errors.js";
 
 /** Starts the platform, or its part that the command line names, and keeps it until a signal comes. */
@@ -11,29 +14,54 @@ async function main(): Promise<void> {
   const config = loadConfig(readEnvironment(), { apart: role.kind !== "platform" });
   const { createApp } = await import("./app.js");
   const { queueNames } = await import("../workers/job-catalogue.js");
-  const { startWorkers } = await import("../workers/start-workers.js");
   const queues = queuesOf(role, queueNames);
   const app = await createApp(config, { serves: role.kind === "worker" ? "health" : "graph" });
-  const { url, port } = await app.door.listen(config.http.host, config.http.port);
+  app.health.addFact("role", () => role.kind);
+  const address = await app.door.listen(config.http.host, config.http.port);
   const stopping = stopOnSignals(app);
-  if (role.kind !== "gateway") {
-    const workers = await startWorkers(app, queues);
-    stopping.drain((graceMs) => workers.close(graceMs));
-    // Nobody else works on this data folder: what a killed process has left is queued again without waiting for a
-    // silence. What the transport still holds for that process it delivers once its lease has run out.
-    app.search.discardedIndexes.sweepSoon();
-    await app.operations.jobs.sweep(config.database.dsn === undefined ? 0 : undefined);
+  try {
+    await Promise.all([
+      role.kind === "gateway" ? undefined : work(app, queues, stopping),
+      role.kind === "worker" ? undefined : warm(app),
+    ]);
+  } catch (error) {
+    // A signal has closed what was being opened.
+    if (stopping.signal.aborted) return;
+    throw error;
   }
-  app.setReady(true);
-  const about = { url, port, pid: process.pid, role: role.kind, queues };
-  const address = role.kind === "worker" ? `${url}/health` : `${url}/graphql`;
-  app.logger.info({ event: "platform.ready", ...about }, `ready at ${address}`);
-  if (role.kind === "worker") return;
-  if (config.explorer) app.logger.info({ event: "platform.explorer", url }, `explorer at ${url}/graphiql`);
+  app.health.enter("ready");
+  announce(app, role.kind, address);
+  if (role.kind !== "worker" && config.samples) void app.samples.load(stopping.signal);
+}
+
+async function work(app: App, queues: readonly string[], stopping: Stopping): Promise<void> {
+  const { startWorkers } = await import("../workers/start-workers.js");
+  const workers = await startWorkers(app, queues);
+  stopping.drain((graceMs) => workers.close(graceMs));
+  app.health.addCheck("workers", () => workers.check());
+  app.health.addFact("queues", () => queues);
+  app.search.discardedIndexes.sweepSoon();
+  // Nobody else works on embedded data: what a killed process has left is queued again without waiting for a silence.
+  // What the transport still holds for that process it delivers once its lease has run out.
+  await app.operations.jobs.sweep(app.config.database.dsn === undefined ? 0 : undefined);
+}
+
+function warm({ models, config }: App): Promise<void> {
+  return models.warmup.run({ bytes: config.inference.cacheBytes, ms: config.startTimeoutMs });
+}
+
+function announce(
+  { logger, config }: App,
+  role: ProcessKind,
+  { url, port }: { url: string; port: number },
+): void {
+  const about = { event: "platform.ready", url, port, pid: process.pid, role };
+  logger.info(about, `ready at ${url}/${role === "worker" ? "health" : "graphql"}`);
+  if (role === "worker") return;
+  if (config.explorer) logger.info({ event: "platform.explorer", url }, `explorer at ${url}/graphiql`);
   if (config.auth.jwtSecret === undefined && !config.auth.developerAccess) {
-    app.logger.warn({ event: "platform.locked" }, "without ML_JWT_SECRET_KEY every call is UNAUTHENTICATED");
+    logger.warn({ event: "platform.locked" }, "without ML_JWT_SECRET_KEY every call is UNAUTHENTICATED");
   }
-  if (config.samples) void app.samples.load(stopping.signal);
 }
 
 try {

@@ -1,12 +1,16 @@
 import type { App } from "../src/app.js";
 import type { Delivery, JobWorker } from "../src/ports/job-queue.js";
+import { UnavailableError } from "../src/shared/errors.js";
 import { inLogScope } from "../src/telemetry/logger.js";
 import { SpanKind, inRemoteSpan } from "../src/telemetry/tracing.js";
+import { jobCatalogue } from "./job-catalogue.js";
 import type { JobName } from "./job-catalogue.js";
 import { jobHandlers } from "./job-handlers.js";
 import { jobSchedules } from "./job-schedules.js";
 
 export interface Workers {
+  /** @throws {UnavailableError} naming the queues of which no more jobs are taken */
+  check(): Promise<void>;
   /** Takes no more jobs; those under way have `graceMs` before they are aborted and queued again. */
   close(graceMs: number): Promise<void>;
 }
@@ -35,15 +39,28 @@ export async function startWorkers(app: App, queues: readonly string[]): Promise
     training: trainingConcurrency,
     embedding: embedding.concurrency,
   };
-  const workers: JobWorker[] = [];
+  const workers = new Map<string, JobWorker>();
   for (const queue of queues) {
     const concurrency = concurrencies[queue] ?? 2;
-    workers.push(await app.queue.work(queue, { concurrency, rate: app.config.queueRates[queue] }, deliver));
+    const rate = app.config.queueRates[queue];
+    workers.set(queue, await app.queue.work(queue, { concurrency, rate }, deliver));
   }
   for (const { name, when, tick } of jobSchedules(app.config)) {
-    workers.push(await app.queue.schedule(name, when, async () => void (await tick(app))));
+    workers.set(`schedule-${name}`, await app.queue.schedule(name, when, async () => void (await tick(app))));
   }
   return {
-    close: async (graceMs) => void (await Promise.all(workers.map((worker) => worker.close(graceMs)))),
+    check: async () => {
+      const idle = [...workers].filter(([, worker]) => !worker.isWorking()).map(([queue]) => queue);
+      if (idle.length > 0) throw new UnavailableError(`no more jobs are taken of ${idle.join(", ")}`);
+    },
+    close: async (graceMs) => {
+      await Promise.all([...workers].map(([queue, worker]) => worker.close(graceOf(queue, graceMs))));
+    },
   };
+}
+
+/** Jobs that go on where they were are handed back at once: another worker has the rest of them. */
+function graceOf(queue: string, graceMs: number): number {
+  const jobs = Object.values(jobCatalogue).filter((job) => job.queue === queue);
+  return jobs.length > 0 && jobs.every(({ resumes }) => resumes) ? 0 : graceMs;
 }

@@ -1,10 +1,11 @@
 import type { CollectionOperations } from "./collection-operations.js";
 import type { Connection, Operation } from "./operation.js";
+import type { UpkeepOperations } from "./upkeep-operations.js";
 
 export type { Connection } from "./operation.js";
 
 /** Variables and answers of the documents in `schema/operations`, by file name. */
-export interface GraphOperations extends CollectionOperations {
+export interface GraphOperations extends CollectionOperations, UpkeepOperations {
   model: Operation<{ name: string }, { model: ModelStages | null }>;
   models: Operation<
     { first: number; kind?: string },
@@ -317,6 +318,8 @@ export interface Job {
   progress: number;
   attempts: number;
   error: string | null;
+  /** Told of a single job only. */
+  result?: Record<string, unknown> | null;
   createdAt: string;
   finishedAt: string | null;
 }

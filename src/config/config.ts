@@ -133,6 +133,8 @@ export interface Config {
   mirror?: { bucket: string } | { folder: string };
   /** How long a start waits for its servers. */
   startTimeoutMs: number;
+  /** How long a process that is to end goes on taking requests, until load balancers have noticed. */
+  drainNoticeMs: number;
   /** How long requests and jobs under way may take when the process ends. */
   drainMs: number;
   /** How long a worker may be silent before its jobs go to another. */
@@ -189,12 +191,19 @@ export function loadConfig(
   return toConfig(settings as Settings);
 }
 
+/** Two probes of a load balancer, and what it takes to heed them. */
+const EXPOSED_NOTICE_MS = 5_000;
+
+function isExposed(environment: Environment | undefined): boolean {
+  return environment === "staging" || environment === "production";
+}
+
 const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
 
 /** Rules over several variables; one that is malformed counts as absent here. */
 function crossChecks(settings: Partial<Settings>): string[] {
   const complaints: string[] = [];
-  const exposed = settings.ML_ENV === "staging" || settings.ML_ENV === "production";
+  const exposed = isExposed(settings.ML_ENV);
   const secret = settings.ML_JWT_SECRET_KEY;
   if (secret !== undefined && Buffer.byteLength(secret) < 32) {
     complaints.push("ML_JWT_SECRET_KEY: needs at least 32 bytes");
@@ -268,7 +277,7 @@ function pairChecks(settings: Partial<Settings>): string[] {
 
 function toConfig(settings: Settings): Config {
   const loopback = LOOPBACK_HOSTS.has(settings.ML_HOST);
-  const exposed = settings.ML_ENV === "staging" || settings.ML_ENV === "production";
+  const exposed = isExposed(settings.ML_ENV);
   return {
     environment: settings.ML_ENV,
     http: {
@@ -342,6 +351,7 @@ function engineConfig(settings: Settings) {
     cache: { bytes: settings.ML_CACHE_BYTES, ttlSeconds: settings.ML_CACHE_TTL_SECONDS },
     s3: s3Config(settings),
     startTimeoutMs: settings.ML_START_TIMEOUT_MS,
+    drainNoticeMs: settings.ML_DRAIN_NOTICE_MS ?? (isExposed(settings.ML_ENV) ? EXPOSED_NOTICE_MS : 0),
     drainMs: settings.ML_DRAIN_MS,
     jobLeaseMs: settings.ML_JOB_LEASE_MS,
   };

@@ -150,6 +150,7 @@ const settingsShape = {
   ML_MIRROR_BUCKET: optionalText,
   ML_MIRROR_DIR: optionalText,
   ML_START_TIMEOUT_MS: whole(0, 3_600_000, 60_000),
+  ML_DRAIN_NOTICE_MS: z.preprocess(blankIsAbsent, wholeNumber(0, 600_000).optional()),
   ML_DRAIN_MS: whole(0, 3_600_000, 20_000),
   ML_JOB_LEASE_MS: whole(500, 3_600_000, 20_000),
   ML_QUEUE_RATES: list,

@@ -9,8 +9,8 @@ export interface Door {
    * @throws {PreconditionFailedError} when another process has the port
    */
   listen(host: string, port: number): Promise<{ url: string; port: number }>;
-  /** Ends sockets, waits for requests under way, then stops listening. */
-  close(): Promise<void>;
+  /** Ends sockets, stops listening, and waits for requests under way, which are cut off after `graceMs`. */
+  close(graceMs: number): Promise<void>;
 }
 
 /** How every door listens. */

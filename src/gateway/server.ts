@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { finished } from "node:stream/promises";
-import fastifyApollo, { fastifyApolloDrainPlugin } from "@as-integrations/fastify";
+import fastifyApollo from "@as-integrations/fastify";
 import Fastify from "fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
@@ -20,7 +20,7 @@ import type { Door } from "./door.js";
 import { serveExplorer } from "./explorer.js";
 import { formatError } from "./format-error.js";
 import { serveHealth } from "./health-endpoints.js";
-import type { HealthReport } from "./health-endpoints.js";
+import type { HealthState } from "./health-state.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { RequestContexts } from "./request-contexts.js";
@@ -32,7 +32,7 @@ export interface GatewayOptions {
   feed: EventSource;
   models: ModelsModule;
   database: Pick<Database, "serve" | "acknowledge">;
-  health: () => HealthReport;
+  health: HealthState;
   policy: OriginPolicy;
   publicUrl?: string;
   explorer: boolean;
@@ -58,7 +58,6 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl);
   const { explorer, database } = options;
   const apollo = createApollo(options.schema, { explorer, database });
-  apollo.addPlugin(fastifyApolloDrainPlugin(fastify));
   await apollo.start();
   await fastify.register(fastifyApollo(apollo), {
     path: "/graphql",
@@ -72,23 +71,30 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   serveArtifacts(fastify, options.models.registry, options.models.links);
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, options.policy);
+  const close = async (graceMs: number): Promise<void> => {
+    const cut = setTimeout(() => fastify.server.closeAllConnections(), graceMs);
+    await subscriptions.close();
+    await fastify.close();
+    clearTimeout(cut);
+    await apollo.stop();
+  };
+  let closing: Promise<void> | undefined;
   return {
     listen: (host, port) => listenOn(fastify, host, port),
-    close: async () => {
-      await subscriptions.close();
-      await apollo.stop();
-      await fastify.close();
-    },
+    close: (graceMs) => (closing ??= close(graceMs)),
   };
 }
 
-function createFastify({ policy, maxBodyBytes, database }: GatewayOptions): FastifyInstance {
+function createFastify({ policy, maxBodyBytes, database, health }: GatewayOptions): FastifyInstance {
   const fastify = Fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
     genReqId: () => randomUUID(),
     forceCloseConnections: "idle",
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // What has come is answered, to the last one.
+    return503OnClosing: false,
+    // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2 },
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) =>
@@ -96,6 +102,8 @@ function createFastify({ policy, maxBodyBytes, database }: GatewayOptions): Fast
   });
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
+    // The client's next request goes to a process that stays.
+    if (health.draining) void reply.header("connection", "close");
     if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);
     if (grantCrossOrigin(request, reply, policy.allowedOrigins)) return;
     if (!isTracing()) return done();

@@ -21,6 +21,8 @@ const INIT_TIMEOUT_MS = 3_000;
 const MAX_PAYLOAD_BYTES = 64 * 1024;
 /** Operations under way on one socket: each subscription reads the outbox by itself. */
 const MOST_OPERATIONS = 20;
+/** For the other side's word of farewell; one that is silent or slow is cut off. */
+const FAREWELL_MS = 1_000;
 
 interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
@@ -32,7 +34,7 @@ interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
 type SocketContext = Context<{ authorization?: unknown } | undefined, SocketExtra>;
 
 export interface Subscriptions {
-  /** Ends every socket with "going away". */
+  /** Ends every socket with "going away" (1001), on which clients connect again: to another process, by then. */
   close(): Promise<void>;
 }
 
@@ -72,7 +74,13 @@ export function serveSubscriptions(
     }
     sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit("connection", opened, request));
   });
-  return { close: async () => graph.dispose() };
+  return {
+    close: async () => {
+      const stubborn = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), FAREWELL_MS);
+      await graph.dispose();
+      clearTimeout(stubborn);
+    },
+  };
 }
 
 /** What keeps an operation from being started: its own failure, never the end of the whole socket. */

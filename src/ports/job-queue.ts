@@ -50,6 +50,8 @@ export interface WorkOptions {
 }
 
 export interface JobWorker {
+  /** Whether it takes jobs. */
+  isWorking(): boolean;
   /**
    * Stops taking jobs, aborts the deliveries under way after `graceMs`, and waits for them. What fails
    * once aborted is delivered again, by another worker or after the next start.

@@ -23,6 +23,7 @@ const ALLOWED_FIELDS = new Set([
   "caller",
   "model",
   "version",
+  "number",
   "stage",
   "curve",
   "collection",
@@ -47,6 +48,13 @@ const ALLOWED_FIELDS = new Set([
   "placement",
   "provider",
   "warmRunMs",
+  "seconds",
+  "what",
+  "role",
+  "phase",
+  "warm",
+  "failed",
+  "left",
 ]);
 
 /** What identifies the request or job that is being worked on. */

@@ -1,5 +1,3 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { perceptron } from "../support/onnx-models.js";
 import { refusalOf, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
@@ -13,7 +11,7 @@ import {
   rollBack,
   uploadVersion,
 } from "../support/registry.js";
-import { cleanUp, ended, start, upkeep } from "../support/upkeep.js";
+import { cleanUp, ended, start, storedObjects, upkeep } from "../support/upkeep.js";
 
 let platform: Platform;
 beforeAll(async () => {
@@ -24,13 +22,7 @@ afterAll(() => platform.remove());
 /** Different bytes for each seed. */
 const model = (seed: number) => perceptron([3, 4 + seed, 2]);
 
-async function objects(): Promise<string[]> {
-  const entries = await readdir(join(platform.dataDir, "objects/objects"), {
-    recursive: true,
-    withFileTypes: true,
-  });
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-}
+const objects = () => storedObjects(platform);
 
 async function versionOf(name: string, number: number) {
   const { model: found } = await platform.query<{

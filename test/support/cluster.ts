@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import { freePort } from "./free-port.js";
 import { startPlatform } from "./platform.js";
 import type { Platform } from "./platform.js";
@@ -41,6 +42,10 @@ export interface Cluster {
   readonly workers: ClusterProcess[];
   /** An administrator's, sent with every operation of the gateways. */
   readonly token: string;
+  /** What every process is started with, beside its port. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Rows of one statement in the database. */
+  query<T extends object>(sql: string): Promise<T[]>;
   addGateway(environment?: Record<string, string>): Promise<ClusterProcess>;
   addWorker(args?: readonly string[], environment?: Record<string, string>): Promise<ClusterProcess>;
   /** Kills all processes and removes their folders; the servers are whose they were. */
@@ -56,7 +61,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const token = issueToken({ exp: Math.floor(Date.now() / 1000) + TOKEN_SECONDS });
   const { servers } = options;
   const place = servers ? addressesOf(servers) : await serviceEnvironment(folder);
-  const shared = { ...COMMON, ...place, ...options.environment };
+  const shared: Record<string, string> = { ...COMMON, ...place, ...options.environment };
   const gateways: ClusterProcess[] = [];
   const workers: ClusterProcess[] = [];
   let started = 0;
@@ -89,7 +94,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     throw (failed as PromiseRejectedResult).reason;
   }
   return {
-    ...{ gateways, workers, token, remove },
+    ...{ gateways, workers, token, remove, environment: shared },
+    query: (sql) => queryDatabase(shared.ML_VECTOR_DB_DSN!, sql),
     addGateway: (environment) => start("gateway", [], environment),
     addWorker: (args = [], environment) => start("worker", args, environment),
   };
@@ -106,6 +112,16 @@ function addressesOf({ dsn, redisUrl, s3 }: ClusterServers): Record<string, stri
     ML_S3_ACCESS_KEY_ID: "test",
     ML_S3_SECRET_ACCESS_KEY: "test-secret",
   };
+}
+
+async function queryDatabase<T extends object>(dsn: string, sql: string): Promise<T[]> {
+  const client = new pg.Client({ connectionString: dsn });
+  await client.connect();
+  try {
+    return (await client.query<T>(sql)).rows;
+  } finally {
+    await client.end();
+  }
 }
 
 interface ProcessPlan {

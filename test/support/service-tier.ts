@@ -6,6 +6,8 @@ import pg from "pg";
 export interface ServiceAddresses {
   /** DSN of a superuser. */
   postgres: string;
+  /** Folder of the server's programs. */
+  postgresBin: string;
   redis: string;
   cacheRedis: string;
   s3: string;
@@ -50,6 +52,7 @@ export async function removeServicePlace(dataDir: string): Promise<void> {
 /** A database, a bucket and a prefix that nobody else uses. */
 export async function makeServicePlace({
   postgres,
+  postgresBin,
   redis,
   cacheRedis,
   s3,
@@ -64,6 +67,7 @@ export async function makeServicePlace({
       ML_VECTOR_DB_DSN: dsn.href,
       // A test file starts several platforms side by side on one small server.
       ML_VECTOR_DB_POOL: "10",
+      ML_POSTGRES_BIN: postgresBin,
       ML_REDIS_URL: redis,
       ML_CACHE_REDIS_URL: cacheRedis,
       ML_REDIS_PREFIX: name,

@@ -29,6 +29,7 @@ export async function startServices(): Promise<{ addresses: ServiceAddresses; st
   return {
     addresses: {
       postgres: postgres.dsn(),
+      postgresBin: postgres.bin,
       redis: `redis://127.0.0.1:${redis.port}`,
       cacheRedis: `redis://127.0.0.1:${cacheRedis.port}`,
       s3: s3.endpoint,

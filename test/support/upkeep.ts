@@ -1,4 +1,8 @@
+import { loadConfig } from "../../src/config/config.js";
+import { openStorage } from "../../src/storage.js";
+import { createLogger } from "../../src/telemetry/logger.js";
 import { eventually } from "./platform.js";
+import { serviceEnvironment } from "./service-tier.js";
 import type { Platform } from "./platform.js";
 
 export interface EndedJob {
@@ -54,4 +58,14 @@ export interface Receipt {
 
 export function cleanUp(platform: Platform, days: number, dryRun: boolean): Promise<Receipt> {
   return upkeep<Receipt>(platform, "startCleanup", { days, dryRun });
+}
+
+/** Digests of all objects that the platform's store holds. */
+export async function storedObjects({ dataDir }: Pick<Platform, "dataDir">): Promise<string[]> {
+  const config = loadConfig({ ML_DATA_DIR: dataDir, ...(await serviceEnvironment(dataDir)) });
+  const { store } = await openStorage(config, createLogger("silent"));
+  const digests: string[] = [];
+  for await (const { sha256 } of store.list()) digests.push(sha256);
+  await store.close();
+  return digests;
 }

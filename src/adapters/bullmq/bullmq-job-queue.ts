@@ -125,7 +125,7 @@ export class BullmqJobQueue implements JobQueue {
       await worker.close(graceMs);
       await queue.close();
     };
-    return { close };
+    return { isWorking: () => worker.isWorking(), close };
   }
 
   onRecovered(listener: () => void): void {
@@ -202,7 +202,10 @@ export class BullmqJobQueue implements JobQueue {
       ids.forEach((id) => worker.cancelJob(id, "the lease on the job is lost")),
     );
     await worker.waitUntilReady();
-    const started = { close: (graceMs: number) => this.closeWorker(started, worker, shutdown, graceMs) };
+    const started: JobWorker = {
+      isWorking: () => worker.isRunning(),
+      close: (graceMs) => this.closeWorker(started, worker, shutdown, graceMs),
+    };
     this.workers.add(started);
     return started;
   }

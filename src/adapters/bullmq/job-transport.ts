@@ -23,7 +23,7 @@ export interface TransportQueue extends Pick<
 
 export interface TransportWorker extends Pick<
   Worker<JobPayload, void>,
-  "waitUntilReady" | "cancelJob" | "cancelAllJobs" | "close"
+  "waitUntilReady" | "isRunning" | "cancelJob" | "cancelAllJobs" | "close"
 > {
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "lockRenewalFailed", listener: (jobIds: string[]) => void): unknown;

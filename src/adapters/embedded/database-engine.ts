@@ -10,10 +10,14 @@ const SERVER_SETTINGS = [
   "max_wal_size=128MB",
 ];
 
-/** Starts the engine on a folder, initialising it when it is empty. */
-export async function openEngine(folder: string): Promise<PGlite> {
+/**
+ * Starts the engine on a folder, initialising it when it is empty.
+ * @param packed what `dumpDataDir` has made of another folder, to begin with
+ */
+export async function openEngine(folder: string, packed?: Blob): Promise<PGlite> {
   return PGlite.create({
     dataDir: folder,
+    loadDataDir: packed,
     extensions: { vector, pg_trgm },
     startParams: [...PGlite.defaultStartParams, ...SERVER_SETTINGS.flatMap((setting) => ["-c", setting])],
   });

@@ -16,6 +16,7 @@ import { ModelResolver } from "./model.resolver.js";
 import { ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
 import { ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionResolver, StageTransitionResolver } from "./model-version.resolver.js";
+import { ProductionWarmup } from "./production-warmup.js";
 import { ServedVersions } from "./served-versions.js";
 import { StageTransitionRow } from "./stage-transition.entity.js";
 import { VersionCleanup } from "./version-cleanup.service.js";
@@ -26,6 +27,7 @@ export interface ModelsModule {
   registry: ModelRegistryService;
   lifecycle: ModelLifecycleService;
   served: ServedVersions;
+  warmup: ProductionWarmup;
   cleanup: VersionCleanup;
   links: ArtifactLinks;
   resolvers: object[];
@@ -61,6 +63,7 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
     registry,
     lifecycle,
     served,
+    warmup: new ProductionWarmup(database, served, options.logger),
     cleanup: new VersionCleanup(database),
     links,
     resolvers: [

@@ -171,7 +171,6 @@ export class ModelRegistryService {
     if (version.status !== "PENDING")
       throw new ConflictError(`the version is ${version.status}; it takes no more bytes`);
     await this.store.put({ sha256: file.sha256, bytes: file.bytes }, content);
-    failpoint("artifact.stored");
   }
 
   /** @throws {NotFoundError} */
@@ -191,6 +190,7 @@ export class ModelRegistryService {
   ): Promise<{ version: ModelVersionRow; job: JobRow | null }> {
     const { version } = await this.requireVersion(modelName, number);
     if (version.status === "PENDING") await this.assertUploaded(version);
+    failpoint("artifact.stored");
     const { job, created } = await this.database.transaction(async (tx) => {
       const versions = new ModelVersionRepository(tx);
       const locked = (await versions.lock(version.id))!;

@@ -74,14 +74,21 @@ export class ModelVersionRepository {
     );
   }
 
-  /** What is in production, what got there last first. */
-  async newestInProduction(limit: number): Promise<{ model: string; stage: Stage }[]> {
+  /** What is in production, with the size of all its files; what got there last first. */
+  async newestInProduction(limit: number): Promise<{ model: string; bytes: number }[]> {
     return this.tx.query(
-      `SELECT model.name AS model, version.stage FROM model_versions version
+      `SELECT model.name AS model, (version.bytes + coalesce(beside.bytes, 0))::float8 AS bytes
+       FROM model_versions version
        JOIN models model ON model.id = version.model_id
-       JOIN stage_transitions change ON change.version_id = version.id
+       CROSS JOIN LATERAL (
+         SELECT sum((file->>'bytes')::bigint) AS bytes FROM jsonb_array_elements(version.files) file
+       ) beside
+       CROSS JOIN LATERAL (
+         SELECT max(at) AS at FROM stage_transitions change
+         WHERE change.model_id = version.model_id AND change.version_id = version.id
+       ) entered
        WHERE version.stage = 'PRODUCTION'
-       GROUP BY model.id, version.id ORDER BY max(change.at) DESC LIMIT $1`,
+       ORDER BY entered.at DESC NULLS LAST LIMIT $1`,
       [limit],
     );
   }

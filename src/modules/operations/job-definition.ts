@@ -6,6 +6,8 @@ export interface JobDefinition<Payload extends Record<string, unknown> = Record<
   readonly attempts: number;
   /** Within its queue; 1 is the most urgent, and jobs without one come before those that have one. */
   readonly priority?: number;
+  /** Goes on where an earlier delivery was: it may be interrupted at any time, and little is done twice. */
+  readonly resumes?: boolean;
   /** Reads a stored payload back. @throws when it is not one of this job */
   readonly parse: (payload: Record<string, unknown>) => Payload;
 }

@@ -11,6 +11,8 @@ const BATCH_BYTES = 1 << 20;
 const MOST_WAITING = 20_000;
 const MOST_WAITING_BYTES = 64 << 20;
 const RETRY_MS = 1_000;
+/** At the end of the process. */
+const LAST_WRITES_MS = 5_000;
 
 /** A record with its values as JSON, null when they were too big to keep. */
 interface WaitingRecord extends InferenceRecord {
@@ -53,8 +55,17 @@ export class InferenceLog {
     return (await this.database.dataSource.manager.findOneBy(InferenceRecord, { id, kind })) ?? undefined;
   }
 
+  /** Writes what waits, unless the database is gone: no answer depends on it. */
   async close(): Promise<void> {
-    while (this.waiting.size > 0) await this.flush();
+    const deadline = performance.now() + LAST_WRITES_MS;
+    let late: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => (late = setTimeout(resolve, LAST_WRITES_MS)));
+    while (this.waiting.size > 0 && performance.now() < deadline) await Promise.race([this.flush(), over]);
+    clearTimeout(late);
+    clearTimeout(this.timer);
+    const count = this.waiting.size;
+    if (count === 0) return;
+    this.logger.error({ event: "inference_log.lost", count }, "the last predictions are not in the log");
   }
 
   private flush(): Promise<void> {

@@ -5,5 +5,6 @@ export const embedDocumentsJob = defineJob({
   name: "embed-documents",
   queue: "embedding",
   attempts: 5,
+  resumes: true,
   parse: ({ collection }) => ({ collection: Number(collection) }),
 });

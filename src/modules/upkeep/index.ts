@@ -77,4 +77,6 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
 }
 
 export type { MirrorStores } from "./mirror.service.js";
+export { RestoreService } from "./restore.service.js";
+export type { Restored } from "./restore.service.js";
 export { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "./upkeep.jobs.js";

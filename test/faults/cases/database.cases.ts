@@ -7,7 +7,7 @@ import type { Fault } from "../fault.js";
 import { underLoad } from "../under-load.js";
 
 const crashed: Fault = {
-  ...{ name: "PostgreSQL stopped at once", engine: "database", ci: true },
+  ...{ name: "PostgreSQL stopped at once", engine: "database", ci: false },
   run: (tier) =>
     underLoad(tier, {}, async () => {
       await tier.postgres.stop("immediate");

@@ -2,14 +2,14 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { startFaultProxy } from "../../support/fault-proxy.js";
+import type { Fault as S3Fault } from "../../support/fault-proxy.js";
 import { startPlatform } from "../../support/platform.js";
 import { announce, announcementOf, digestOf, put, register } from "../../support/registry.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import type { Fault, FaultOutcome } from "../fault.js";
 import { GraphClient } from "../graph-client.js";
 import { offsetModel } from "../offset-model.js";
-import { startS3Proxy } from "../s3-proxy.js";
-import type { Mood } from "../s3-proxy.js";
 import { judged, underLoad } from "../under-load.js";
 import { Workload } from "../workload.js";
 import { CurvesWriter } from "../writers/curves.writer.js";
@@ -18,19 +18,19 @@ import { UploadsWriter } from "../writers/uploads.writer.js";
 
 const LASTS_MS = 3_000;
 
-function unwell(name: string, mood: Mood, ci: boolean): Fault {
+function unwell(name: string, fault: S3Fault, ci: boolean): Fault {
   return {
     ...{ name, engine: "objects", ci },
     run: async (tier) => {
-      const proxy = await startS3Proxy(tier.s3.endpoint);
+      const proxy = await startFaultProxy(tier.s3.endpoint);
       try {
         return await underLoad(
           tier,
           { servers: ({ s3 }) => ({ s3: { ...s3, endpoint: proxy.endpoint } }) },
           async () => {
-            proxy.mood(mood);
+            proxy.inject(fault);
             await delay(LASTS_MS);
-            proxy.mood("well");
+            proxy.heal();
             return { at: performance.now() };
           },
         );
@@ -92,7 +92,7 @@ async function onFullDisk(dataDir: string, objects: string): Promise<FaultOutcom
     violations.push(...report.refusals, ...(await leftovers(objects)));
     return { ...judged(report), recoveryMs, violations, note: `refused with ${refused.status}` };
   } finally {
-    await platform.remove();
+    await platform.stop("SIGKILL");
   }
 }
 
@@ -123,8 +123,9 @@ async function leftovers(objects: string): Promise<string[]> {
 }
 
 export const objectFaults: Fault[] = [
-  unwell("S3 answers 500", "failing", true),
-  unwell("S3 stalls", "stalled", false),
-  unwell("S3 cuts its answers short", "cut", false),
+  unwell("S3 answers 500", { kind: "status", status: 500 }, true),
+  unwell("S3 stalls", { kind: "stall" }, false),
+  unwell("S3 cuts its answers short", { kind: "truncate", afterBytes: 20 }, false),
+  unwell("S3's answers get lost", { kind: "lose-answer" }, false),
   diskFull,
 ];

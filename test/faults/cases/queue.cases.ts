@@ -3,7 +3,7 @@ import type { Fault } from "../fault.js";
 import { underLoad } from "../under-load.js";
 
 const killed: Fault = {
-  ...{ name: "queue's Redis killed", engine: "queue", ci: true },
+  ...{ name: "queue's Redis killed", engine: "queue", ci: false },
   run: (tier) =>
     underLoad(tier, {}, async () => {
       await tier.queue.kill();

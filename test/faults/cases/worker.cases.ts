@@ -33,7 +33,7 @@ const jobsOf = (run: string) => new DocumentsWriter(run, { awaited: true });
 
 /** A worker that is stopped keeps a training; another takes it over, and the first wakes up in the middle. */
 const stopped: Fault = {
-  ...{ name: "worker stopped past its lease", engine: "worker", ci: true },
+  ...{ name: "worker stopped past its lease", engine: "worker", ci: false },
   run: (tier) =>
     underLoad(
       tier,
@@ -96,13 +96,13 @@ export const workerFaults: Fault[] = [
   }),
   killed("worker killed while embedding", ["embedding.written", "embedding.committed"], {
     ci: false,
-    writers: (run) => [new DocumentsWriter(run), jobsOf(run)],
+    writers: (run) => [new DocumentsWriter(run, { embedded: true }), jobsOf(run)],
   }),
   killed(
     "worker killed between object and row",
     ["training.stored", "training.written", "training.published"],
     {
-      ci: true,
+      ci: false,
       writers: (run) => [new TrainingsWriter(run), jobsOf(run)],
     },
   ),

@@ -1,4 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { uploadEmbedder } from "../../support/embedders.js";
+import { promote } from "../../support/registry.js";
+import { toPlatform } from "../to-platform.js";
 import { eventually, readAll } from "../../support/platform.js";
 import type { Connection } from "../../support/platform.js";
 import { NotAcknowledged } from "../graph-client.js";
@@ -26,8 +29,11 @@ export class DocumentsWriter implements Writer {
 
   constructor(
     run: string,
-    /** Acknowledged counts what has been embedded, not what has been taken: shows when jobs are done again. */
-    private readonly options: { awaited?: boolean } = {},
+    /**
+     * `awaited`: acknowledged counts what has been worked on, not what has been taken: shows when jobs are done again.
+     * `embedded`: by meaning, too.
+     */
+    private readonly options: { awaited?: boolean; embedded?: boolean } = {},
   ) {
     this.name = options.awaited ? "jobs" : "documents";
     this.everyMs = options.awaited ? 300 : 30;
@@ -35,9 +41,14 @@ export class DocumentsWriter implements Writer {
   }
 
   async prepare(client: GraphClient): Promise<void> {
+    const embedder = this.options.embedded ? { embedder: this.collection } : {};
+    if (this.options.embedded) {
+      await uploadEmbedder(toPlatform(client), this.collection);
+      await promote(toPlatform(client), { model: this.collection, number: 1 });
+    }
     await client.query(
       `mutation Create($input: CreateCollectionInput!) { createCollection(input: $input) { collection { id } } }`,
-      { input: { name: this.collection } },
+      { input: { name: this.collection, ...embedder } },
     );
   }
 

@@ -1,0 +1,93 @@
+import pg from "pg";
+import type { TlsFiles } from "../../config/config.js";
+import type { DatabaseRestorer, ReadQuery } from "../../ports/database-dumper.js";
+import { PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
+import { postgresConnection } from "./postgres-connection.js";
+import { assertRecentProgram, runPostgresProgram } from "./postgres-programs.js";
+
+/** Tables, views and sequences of ours; what an extension brought does not count. */
+const OURS = `
+  SELECT format('%I.%I', n.nspname, c.relname) AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname IN ('public', 'vectors', 'bullmq') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+  ORDER BY 1`;
+
+/** Undoes a restore that is complete but not right: the database was empty before. */
+const EMPTY_AGAIN = `
+  DROP SCHEMA IF EXISTS vectors CASCADE;
+  DO $$ DECLARE item record; BEGIN
+    FOR item IN SELECT c.oid::regclass AS name FROM pg_class c
+      WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+    LOOP EXECUTE 'DROP TABLE IF EXISTS ' || item.name || ' CASCADE'; END LOOP;
+    FOR item IN SELECT p.oid::regprocedure AS name FROM pg_proc p
+      WHERE p.pronamespace = 'public'::regnamespace
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+    LOOP EXECUTE 'DROP FUNCTION IF EXISTS ' || item.name || ' CASCADE'; END LOOP;
+  END $$`;
+
+export interface PostgresRestorerOptions {
+  dsn: string;
+  tls: TlsFiles;
+  bin?: string;
+}
+
+/** Fills an empty database of a PostgreSQL server by pg_restore, in one transaction. */
+export class PostgresRestorer implements DatabaseRestorer {
+  readonly kind = "pg_dump";
+
+  constructor(private readonly options: PostgresRestorerOptions) {}
+
+  async assertEmpty(): Promise<void> {
+    const found = await this.connected((query) => query<{ name: string }>(OURS));
+    if (found.length === 0) return;
+    const names = found.slice(0, 5).map(({ name }) => name);
+    throw new PreconditionFailedError(
+      `the database of ML_VECTOR_DB_DSN holds ${found.length} tables or the like (${names.join(", ")} ...); ` +
+        "a restore overwrites nothing: create an empty database",
+    );
+  }
+
+  async restore(
+    file: string,
+    serverVersion: string,
+    check: (query: ReadQuery) => Promise<void>,
+  ): Promise<void> {
+    await this.assertEmpty();
+    await assertRecentProgram(this.options, "pg_restore", serverVersion);
+    const flags = [
+      "--single-transaction",
+      "--exit-on-error",
+      "--no-owner",
+      "--no-privileges",
+      "--no-comments",
+    ];
+    await runPostgresProgram(this.options, "pg_restore", [...flags, `--dbname=${this.database}`, file]);
+    await this.connected(async (query) => {
+      try {
+        await check(query);
+        await query("ANALYZE");
+      } catch (error) {
+        await query(EMPTY_AGAIN);
+        throw error;
+      }
+    });
+  }
+
+  private get database(): string {
+    return decodeURIComponent(new URL(this.options.dsn).pathname.slice(1));
+  }
+
+  private async connected<T>(work: (query: ReadQuery) => Promise<T>): Promise<T> {
+    const client = new pg.Client(await postgresConnection(this.options.dsn, this.options.tls));
+    await client.connect().catch((error: Error) => {
+      throw new UnavailableError(`the database of ML_VECTOR_DB_DSN does not answer: ${error.message}`);
+    });
+    try {
+      return await work(async (sql) => (await client.query(sql)).rows as never);
+    } finally {
+      await client.end();
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import type { Connection, Operation } from "./operation.js";
+
+interface StartedJob {
+  job: { id: string; state: string };
+  cursor: string;
+}
+
+/** Those of the documents in `schema/operations` that concern upkeep. */
+export interface UpkeepOperations {
+  "start-backup": Operation<{ input: object }, { startBackup: StartedJob }>;
+  "start-mirror": Operation<{ input: { verify: boolean } }, { startMirror: StartedJob }>;
+  "start-cleanup": Operation<{ input: { days: number; dryRun: boolean } }, { startCleanup: StartedJob }>;
+  "start-vacuum": Operation<{ input: object }, { startVacuum: StartedJob }>;
+  backups: Operation<{ first: number; after?: string }, { backups: Connection<Backup> }>;
+  "cleanup-receipt": Operation<{ job: string }, { cleanupReceipt: CleanupReceipt | null }>;
+}
+
+export interface Backup {
+  id: string;
+  takenAt: string;
+  kind: "PG_DUMP" | "PGLITE";
+  serverVersion: string;
+  sha256: string;
+  bytes: number | string;
+  rows: number | string;
+  artifacts: number;
+  artifactBytes: number | string;
+  mirroredAt: string | null;
+}
+
+export interface CleanupReceipt {
+  dryRun: boolean;
+  days: number;
+  versions: { model: string; number: number; was: string }[];
+  artifacts: { sha256: string; bytes: number }[];
+  backups: { id: string; takenAt: string; bytes: number }[];
+  jobs: { id: string; kind: string }[];
+  indexes: { id: number; collectionId: number }[];
+}

@@ -1,0 +1,48 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { migrations } from "../../migrations/index.js";
+import { FolderArchive } from "../adapters/embedded/folder-archive.js";
+import { ClusterRestorer } from "../adapters/embedded/cluster-restorer.js";
+import { FolderObjectStore } from "../adapters/embedded/folder-object-store.js";
+import { PostgresRestorer } from "../adapters/service/postgres-restorer.js";
+import type { Config } from "../config/config.js";
+import { RestoreService } from "../modules/upkeep/index.js";
+import type { DatabaseRestorer } from "../ports/database-dumper.js";
+import { openMirror, openStorage } from "../storage.js";
+import type { Storage } from "../storage.js";
+import type { OfflineCommand } from "./offline-command.js";
+
+/** restore --from <id|latest|manifest.json> [--objects <folder>] */
+export const restoreCommand: OfflineCommand = async ({ config, logger, report }, args) => {
+  const { values } = parseArgs({
+    args,
+    options: { from: { type: "string", default: "latest" }, objects: { type: "string" } },
+  });
+  const storage = await openStorage(config, logger);
+  const mirrors = [await openMirror(config, logger), await openFolder(values.objects)];
+  const places = mirrors.filter((mirror) => mirror !== undefined);
+  try {
+    const restoring = new RestoreService({
+      ...{ storage, mirrors: places, restorer: createRestorer(config), report },
+      migrations: migrations.map((Migration) => new Migration().name),
+      folder: join(config.dataDir, "dumps"),
+    });
+    return await restoring.restore(values.from);
+  } finally {
+    for (const { store } of [storage, ...places]) await store.close();
+  }
+};
+
+function createRestorer({ database: { dsn, tls }, postgresBin: bin, dataDir }: Config): DatabaseRestorer {
+  if (dsn === undefined) return new ClusterRestorer(join(dataDir, "database"));
+  return new PostgresRestorer({ dsn, tls, bin });
+}
+
+/** A folder laid out as ML_MIRROR_DIR is. */
+async function openFolder(folder: string | undefined): Promise<Storage | undefined> {
+  if (folder === undefined) return undefined;
+  return {
+    store: await FolderObjectStore.open(folder),
+    archive: await FolderArchive.open(join(folder, "archive")),
+  };
+}

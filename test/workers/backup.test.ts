@@ -1,0 +1,200 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { metric } from "../support/metrics.js";
+import { perceptron } from "../support/onnx-models.js";
+import { eventually, refusalOf, startPlatform } from "../support/platform.js";
+import type { Platform } from "../support/platform.js";
+import { digestOf, promote, uploadVersion } from "../support/registry.js";
+import { removeServicePlace, serviceEnvironment } from "../support/service-tier.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
+import { start, upkeep } from "../support/upkeep.js";
+
+const CLI = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+
+let platform: Platform;
+let mirror: TemporaryFolder;
+const artifact = perceptron([3, 5, 2]);
+
+/** Vacuums every minute; nothing else by itself. */
+const schedules = {
+  ...{ ML_BACKUP_CRON: "off", ML_MIRROR_CRON: "off", ML_CLEANUP_CRON: "off" },
+  ML_VACUUM_CRON: "* * * * *",
+};
+
+beforeAll(async () => {
+  mirror = await temporaryFolder();
+  platform = await startPlatform({ environment: { ML_MIRROR_DIR: mirror.path, ...schedules } });
+  await uploadVersion(platform, "spread", artifact);
+  await promote(platform, { model: "spread", number: 1 });
+});
+
+afterAll(async () => {
+  await platform.remove();
+  await mirror.remove();
+});
+
+interface Outcome {
+  code: number;
+  output: { error?: { code: string; message: string } } & Record<string, unknown>;
+}
+
+async function cli(environment: Record<string, string>, ...args: string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const env = { PATH: process.env.PATH, NO_COLOR: "1", ...environment };
+    execFile(process.execPath, [CLI, ...args, "--json"], { env }, (error, stdout, stderr) => {
+      try {
+        resolve({ code: error ? Number(error.code) : 0, output: JSON.parse(stdout) as Outcome["output"] });
+      } catch {
+        reject(new Error(stderr));
+      }
+    });
+  });
+}
+
+/** A place where nothing is: a folder and, on the service tier, a database and a bucket of its own. */
+async function emptyPlace() {
+  const folder = await temporaryFolder();
+  const environment = {
+    ...{ ML_DATA_DIR: folder.path, ML_MIRROR_DIR: mirror.path, ML_ENV: "development" },
+    ...(await serviceEnvironment(folder.path)),
+  };
+  const remove = async () => {
+    await removeServicePlace(folder.path);
+    await folder.remove();
+  };
+  return { folder: folder.path, environment, remove };
+}
+
+const predictions = (of: Platform) =>
+  of.query<{ predict: { outputs: { values: number[][] }[] } }>(
+    `query { predict(input: { model: "spread", inputs: [{ name: "x", values: [[1, 2, 3]] }] }) { outputs { values } } }`,
+  );
+
+/** The only file of the mirror's archive that ends so. */
+async function archived(ending: string): Promise<string> {
+  const names = await readdir(join(mirror.path, "archive"), { recursive: true });
+  const [name, ...others] = names.filter((found) => found.endsWith(ending));
+  if (name === undefined || others.length > 0) throw new Error(`not one ${ending}: ${names.join()}`);
+  return join(mirror.path, "archive", name);
+}
+
+test("a backup is listed with its size and digest, and everything it needs is in the mirror", async () => {
+  const { code, output } = await cli({ ML_URL: platform.url }, "backup", "--wait");
+  expect(code).toBe(0);
+  expect(output).toMatchObject({ mirrored: true, artifacts: 1 });
+  const { output: listed } = await cli({ ML_URL: platform.url }, "backups");
+  expect(listed).toMatchObject([
+    { sha256: output.sha256, bytes: output.bytes, artifacts: 1, mirroredAt: expect.any(String) },
+  ]);
+  expect((await stat(await archived("database.dump"))).size).toBe(output.bytes);
+  const digest = digestOf(artifact);
+  expect(digestOf(await readFile(join(mirror.path, "objects", digest.slice(0, 2), digest)))).toBe(digest);
+  await eventually(
+    () => metric(platform, "backup_last_success_timestamp_seconds"),
+    (seconds) => Math.abs(seconds - Date.now() / 1000) < 300,
+  );
+});
+
+test("two who ask at once get one backup, a repeated request its first", async () => {
+  const [one, other] = await Promise.all([start(platform, "startVacuum"), start(platform, "startVacuum")]);
+  expect(one).toBe(other);
+});
+
+test("a damaged or missing dump is refused, and leaves the target empty", async () => {
+  const place = await emptyPlace();
+  try {
+    const dump = await archived("database.dump");
+    const whole = await readFile(dump);
+    const damaged = Buffer.from(whole);
+    damaged[whole.length >> 1]! ^= 1;
+    await writeFile(dump, damaged);
+    const refused = await cli(place.environment, "restore");
+    expect(refused).toMatchObject({ code: 1, output: { error: { code: "PRECONDITION_FAILED" } } });
+    expect(refused.output.error!.message).toContain("is damaged");
+    await rm(dump);
+    expect((await cli(place.environment, "restore")).output.error!.message).toContain("nowhere to be found");
+    await writeFile(dump, whole);
+
+    const digest = digestOf(artifact);
+    const object = join(mirror.path, "objects", digest.slice(0, 2), digest);
+    const bytes = await readFile(object);
+    await writeFile(object, bytes.subarray(1));
+    const lacking = await cli(place.environment, "restore");
+    expect(lacking.output.error!.message).toContain("missing or damaged everywhere");
+    await writeFile(object, bytes);
+
+    // Nothing of these attempts is in the way.
+    expect((await cli(place.environment, "restore", "--from", "latest")).code).toBe(0);
+  } finally {
+    await place.remove();
+  }
+});
+
+test("with the database and all objects lost, a restore from the mirror brings everything back", async () => {
+  const before = await predictions(platform);
+  const place = await emptyPlace();
+  try {
+    const { code, output } = await cli(place.environment, "restore");
+    expect(output).toMatchObject({
+      rows: { "public.models": 1, "public.model_versions": 1, "public.stage_transitions": 1 },
+      artifacts: { verified: 0, copied: 1, bytes: artifact.byteLength },
+    });
+    expect(code).toBe(0);
+    const again = await cli(place.environment, "restore");
+    expect(again).toMatchObject({ code: 1, output: { error: { code: "PRECONDITION_FAILED" } } });
+    expect(again.output.error!.message).toContain("overwrites nothing");
+
+    const restored = await startPlatform({ dataDir: place.folder, environment: schedules });
+    try {
+      expect(await predictions(restored)).toEqual(before);
+      const { model } = await restored.query<{ model: { transitions: { totalCount: number } } }>(
+        `query { model(name: "spread") { transitions { totalCount } } }`,
+      );
+      expect(model.transitions.totalCount).toBe(1);
+      expect(await uploadVersion(restored, "spread", perceptron([3, 6, 2]))).toMatchObject({ number: 2 });
+    } finally {
+      await restored.stop();
+    }
+  } finally {
+    await place.remove();
+  }
+});
+
+test("mirroring copies what is missing, and replaces what is damaged when it is told to look", async () => {
+  const digest = digestOf(artifact);
+  const object = join(mirror.path, "objects", digest.slice(0, 2), digest);
+  expect(await upkeep(platform, "startMirror")).toMatchObject({ copiedCount: 0, present: 1, archived: 0 });
+  await rm(object);
+  expect(await upkeep(platform, "startMirror")).toMatchObject({
+    copiedCount: 1,
+    copied: [{ sha256: digest, bytes: artifact.byteLength }],
+  });
+  const flipped = Buffer.from(artifact);
+  flipped[100]! ^= 1;
+  await writeFile(object, flipped);
+  expect(await upkeep(platform, "startMirror", { verify: true })).toMatchObject({ copiedCount: 1 });
+  expect(digestOf(await readFile(object))).toBe(digest);
+});
+
+test("without a mirror, mirroring is refused; a schedule starts one job a minute", async () => {
+  const jobs = await eventually(
+    () =>
+      platform.query<{ jobs: { edges: { node: { createdAt: string } }[] } }>(
+        `query { jobs(kind: "vacuum-database", first: 100) { edges { node { createdAt } } } }`,
+      ),
+    ({ jobs: found }) => found.edges.length >= 2,
+    150_000,
+  );
+  expect(jobs.jobs.edges.length).toBeGreaterThanOrEqual(2);
+  const place = await temporaryFolder();
+  const bare = await startPlatform({ dataDir: place.path });
+  try {
+    const refused = await bare.ask("mutation { startMirror(input: {}) { job { id } } }");
+    expect(refusalOf(refused)).toBe("PRECONDITION_FAILED");
+  } finally {
+    await bare.remove();
+  }
+}, 200_000);
