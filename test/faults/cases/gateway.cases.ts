@@ -25,7 +25,7 @@ const killed: Fault = {
 };
 
 /** Longer than it takes to notice that a gateway is not ready. */
-const NOTICE_MS = "1000";
+const NOTICE_MS = "3000";
 
 /** SIGTERM to one after the other, as a roll-out does. */
 const terminated: Fault = {
@@ -38,7 +38,7 @@ const terminated: Fault = {
         const violations: string[] = [];
         const failures = () => Object.values(workload.failures).reduce((sum, count) => sum + count, 0);
         const before = failures();
-        const ready = new ReadyGateways(gateways);
+        const ready = new ReadyGateways(gateways());
         workload.sendTo(ready.list);
         for (const each of [...cluster.gateways, ...cluster.workers]) {
           const code = await each.stop("SIGTERM");
