@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The command line `254carbon`: installs and builds on first use, then hands over.
+import "./quiet-sdk.mjs";
 import { install } from "./install.mjs";
 
 install();

@@ -1,4 +1,5 @@
 // `npm run bench [-- group ...] [--data DIR]`: installs what is missing, builds what changed, measures.
+import "./quiet-sdk.mjs";
 import { install } from "./install.mjs";
 
 install();

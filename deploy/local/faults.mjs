@@ -1,4 +1,5 @@
 // `npm run test:faults [-- --ci | --only NAME | --list]`: installs what is missing, builds what changed, breaks things.
+import "./quiet-sdk.mjs";
 import { install } from "./install.mjs";
 
 install();

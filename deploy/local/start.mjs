@@ -1,5 +1,6 @@
 // `npm start`, `npm run gateway`, `npm run worker -- --queues a,b`: installs what is missing, builds what changed, runs
 // the platform or its part in this process.
+import "./quiet-sdk.mjs";
 import { install } from "./install.mjs";
 
 install();

@@ -102,6 +102,7 @@ function spawnPlatform(
   return spawn(process.execPath, ["--enable-source-maps", ENTRY, ...args], {
     env: {
       PATH: process.env.PATH,
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
       ML_ENV: "development",
       ML_PORT: "0",
       ML_DATA_DIR: dataDir,

@@ -1,8 +1,9 @@
 import type { Database } from "../../ports/database.js";
-import { Bell } from "../../shared/bell.js";
-import { outboxLag, subscriptionsOpen } from "../../telemetry/metrics.js";
+import { subscriptionsOpen } from "../../telemetry/metrics.js";
 import { OUTBOX_CHANNEL, OutboxRepository, parseEventCursor } from "./outbox.repository.js";
-import type { EventTopic, StoredEvent } from "./outbox.repository.js";
+import type { EventPosition, EventTopic, StoredEvent } from "./outbox.repository.js";
+import { SubscriptionEvents } from "./subscription-events.js";
+import { TopicReader } from "./topic-reader.js";
 
 export interface FeedRequest {
   topic: EventTopic;
@@ -12,67 +13,64 @@ export interface FeedRequest {
   after?: string | null;
 }
 
-/** Upper bound on how long an event waits when a wake-up was lost. */
-const POLL_MS = 1_000;
-
 /** Lets subscribers read the outbox: what they missed first, then what happens, in order, from any process. */
 export class EventFeed {
-  private readonly wakers = new Set<() => void>();
+  private readonly outbox: OutboxRepository;
+  private readonly readers = new Map<EventTopic, TopicReader>();
+  private readonly open = new Set<SubscriptionEvents>();
   private stopListening?: () => Promise<void>;
   private closed = false;
 
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: Database) {
+    this.outbox = new OutboxRepository(database.dataSource.manager);
+  }
 
   async start(): Promise<void> {
-    this.stopListening = await this.database.listen(OUTBOX_CHANNEL, () => {
-      for (const wake of this.wakers) wake();
+    this.stopListening = await this.database.listen(OUTBOX_CHANNEL, (topic) => {
+      for (const [name, reader] of this.readers) if (topic === "" || topic === name) reader.wake();
     });
   }
 
   /** @throws {InvalidInputError} for a malformed cursor, before the first event */
-  async subscribe(request: FeedRequest): Promise<AsyncGenerator<StoredEvent, void>> {
-    const outbox = new OutboxRepository(this.database.dataSource.manager);
-    const from = request.after == null ? await outbox.end() : parseEventCursor(request.after);
-    const bell = new Bell();
-    const events = this.read(outbox, request, from, bell);
+  async subscribe({ topic, subject, after }: FeedRequest): Promise<AsyncGenerator<StoredEvent, void>> {
+    const from = after == null ? await this.outbox.end() : parseEventCursor(after);
+    const wanted = Object.entries(subject).filter(([, value]) => value !== undefined);
+    const wants = (event: StoredEvent) => wanted.every(([name, value]) => event.subject[name] === value);
+    const subscription = new SubscriptionEvents(this.outbox, this.readerOf(topic), topic, wants);
+    const events = this.counted(subscription, from);
     const end = events.return.bind(events);
     // A generator attends to return() only when it yields: one that waits for events must be woken for it.
     events.return = (value) => {
-      bell.retire();
+      subscription.retire();
       return end(value);
     };
     return events;
   }
 
-  private async *read(
-    outbox: OutboxRepository,
-    { topic, subject }: FeedRequest,
-    from: StoredEvent["position"],
-    bell: Bell,
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const subscription of this.open) subscription.retire();
+    await this.stopListening?.();
+  }
+
+  private async *counted(
+    subscription: SubscriptionEvents,
+    from: EventPosition,
   ): AsyncGenerator<StoredEvent, void> {
-    const wanted = Object.entries(subject).filter(([, value]) => value !== undefined);
-    this.wakers.add(bell.ring);
+    if (this.closed) return;
+    this.open.add(subscription);
     subscriptionsOpen.inc();
     try {
-      let position = from;
-      while (!this.closed && !bell.retired) {
-        const events = await outbox.readAfter(topic, position);
-        for (const event of events) {
-          position = event.position;
-          outboxLag.set((Date.now() - event.at.getTime()) / 1000);
-          if (wanted.every(([name, value]) => event.subject[name] === value)) yield event;
-        }
-        if (events.length === 0) await bell.wait(POLL_MS);
-      }
+      yield* subscription.after(from);
     } finally {
-      this.wakers.delete(bell.ring);
+      this.open.delete(subscription);
       subscriptionsOpen.dec();
     }
   }
 
-  async close(): Promise<void> {
-    this.closed = true;
-    for (const wake of this.wakers) wake();
-    await this.stopListening?.();
+  private readerOf(topic: EventTopic): TopicReader {
+    const reader = this.readers.get(topic) ?? new TopicReader(this.outbox, topic);
+    this.readers.set(topic, reader);
+    return reader;
   }
 }

@@ -97,6 +97,12 @@ function continueAfter(transactionId: bigint): string {
 
 const MOST_ID = 2n ** 63n - 1n;
 
+/** Whether one event comes after another. */
+export function isAfter(one: EventPosition, other: EventPosition): boolean {
+  if (one.transactionId !== other.transactionId) return one.transactionId > other.transactionId;
+  return one.id > other.id;
+}
+
 export function toEventCursor(position: EventPosition): string {
   return Buffer.from(`${position.transactionId}.${position.id}`).toString("base64url");
 }
