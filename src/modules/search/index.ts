@@ -114,25 +114,29 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
       new SearchResolver(searching),
       new EmbedderTrainingResolver(embedderTraining, collections),
     ],
-    nodeSources: [
-      {
-        type: "Collection",
-        permission: "collection:read",
-        find: async (id) => {
-          const [row] = await collections.byIds([Number(id)]);
-          return row instanceof Error || !row ? undefined : new CollectionType(row);
-        },
-      },
-      {
-        type: "Document",
-        permission: "collection:read",
-        find: async (id) => {
-          const [row] = await documents.byIds([id]);
-          return row instanceof Error || !row ? undefined : new DocumentType(row);
-        },
-      },
-    ],
+    nodeSources: nodeSourcesOf(collections, documents),
   };
+}
+
+function nodeSourcesOf(collections: CollectionService, documents: DocumentService): NodeSource[] {
+  return [
+    {
+      type: "Collection",
+      permission: "collection:read",
+      find: async (id) => {
+        const [row] = await collections.byIds([Number(id)]);
+        return row instanceof Error || !row ? undefined : new CollectionType(row);
+      },
+    },
+    {
+      type: "Document",
+      permission: "collection:read",
+      find: async (id) => {
+        const [row] = await documents.byIds([id]);
+        return row instanceof Error || !row ? undefined : new DocumentType(row);
+      },
+    },
+  ];
 }
 
 export { CollectionService } from "./collection.service.js";
