@@ -3,13 +3,16 @@ import { join } from "node:path";
 import { checkExport } from "../../src/modules/transfer/index.js";
 import { GraphListener } from "../support/graph-listener.js";
 import { trained } from "../support/market-curves.js";
+import { perceptron } from "../support/onnx-models.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { promote, uploadVersion } from "../support/registry.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 import { transfer } from "../support/transfer-cli.js";
 import { furnish, pictureOf } from "../support/transferable.js";
 import type { Contents } from "../support/transferable.js";
+import { cleanUp } from "../support/upkeep.js";
 
 let folder: TemporaryFolder;
 let source: Platform;
@@ -146,3 +149,18 @@ test("an export without predictions leaves them out, and nothing else", async ()
   };
   expect(tables).toEqual(whole.tables.filter(({ name }) => name !== "inference_records"));
 });
+
+test("a version whose artifact was cleaned away travels without it", async () => {
+  const cleaned = await startPlatform({ dataDir: at("cleaned") });
+  for (const hidden of [4, 5, 6]) {
+    const { number } = await uploadVersion(cleaned, "spread", perceptron([3, hidden, 2]));
+    await promote(cleaned, { model: "spread", number });
+  }
+  expect((await cleanUp(cleaned, 0, false)).versions).toMatchObject([{ model: "spread", number: 1 }]);
+  await cleaned.stop();
+  const exported = await transfer("export", at("after-cleanup"), embedded("cleaned"));
+  expect(exported.artifacts).toHaveLength(2);
+  expect(await transfer("import", at("after-cleanup"), embedded("cleaned-target"))).toMatchObject({
+    artifacts: exported.artifacts,
+  });
+}, 120_000);

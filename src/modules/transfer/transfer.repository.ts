@@ -28,7 +28,8 @@ export class TransferRepository {
   /** The files of all model versions, by digest. */
   async artifacts(): Promise<ReferredArtifact[]> {
     const rows = await this.tx.query<(Omit<ReferredArtifact, "bytes"> & { bytes: string })[]>(
-      `SELECT file.sha256, max(file.bytes) AS bytes, bool_or(v.status = 'READY') AS needed,
+      `SELECT file.sha256, max(file.bytes) AS bytes,
+         bool_or(v.status = 'READY' AND v.artifact_removed_at IS NULL) AS needed,
          min(format('%s version %s', m.name, v.number)) AS version
        FROM model_versions v JOIN models m ON m.id = v.model_id,
          LATERAL (SELECT v.sha256, v.bytes UNION ALL

@@ -63,7 +63,7 @@ export class CleanupPlanner {
   }
 
   /** What the rows of dumps refer to: a backup that is kept can be restored whole. */
-  private async neededBy(kept: readonly BackupRow[]): Promise<Set<string>> {
+  async neededBy(kept: readonly BackupRow[]): Promise<Set<string>> {
     const needed = new Set<string>();
     for (const { id, takenAt } of kept) {
       const name = manifestName({ id, takenAt: takenAt.toISOString() });

@@ -43,9 +43,11 @@ export class CleanupService {
 
   async run(request: { days: number; dryRun: boolean }, run: JobRun): Promise<Record<string, unknown>> {
     const before = new Date(Date.now() - request.days * DAY_MS);
+    const backups = new BackupRepository(this.options.database.dataSource.manager);
+    const known = new Set((await backups.all()).map(({ id }) => id));
     const plan = await this.options.planner.plan(request, before);
     await run.report(0.3);
-    const receipt = request.dryRun ? plan : await this.apply(plan, before, run);
+    const receipt = request.dryRun ? plan : await this.apply(plan, { before, known }, run);
     await this.keepReceipt(run.id, receipt);
     reportCleanup({ dryRun: request.dryRun, counts: countsOf(receipt) });
     const counts = countsOf(receipt);
@@ -60,7 +62,11 @@ export class CleanupService {
     return content === undefined ? undefined : (JSON.parse(content) as CleanupReceipt);
   }
 
-  private async apply(plan: CleanupReceipt, before: Date, run: JobRun): Promise<CleanupReceipt> {
+  private async apply(
+    plan: CleanupReceipt,
+    { before, known }: { before: Date; known: Set<string> },
+    run: JobRun,
+  ): Promise<CleanupReceipt> {
     const earlier = await this.receipt(run.id);
     // Written before anything goes, so that nothing goes unrecorded.
     await this.keepReceipt(run.id, earlier ? joinReceipts(earlier, plan) : plan);
@@ -69,7 +75,7 @@ export class CleanupService {
     done.backups = await this.removeBackups(plan, run);
     failpoint("cleanup.rows");
     await run.report(0.5);
-    done.artifacts = await this.removeObjects(plan, run);
+    done.artifacts = await this.removeObjects(plan, known, run);
     await run.report(0.9);
     await this.removeJobs(plan);
     await this.options.search.discardedIndexes.sweep(before);
@@ -100,12 +106,17 @@ export class CleanupService {
     return backups;
   }
 
-  /** Removes the objects that nothing refers to, a few at a time: who writes a version meanwhile waits. */
+  /**
+   * Removes the objects that nothing refers to, a few at a time: who writes a version meanwhile waits.
+   * @param known backups that were there before the plan was made, by id
+   */
   private async removeObjects(
     { artifacts }: CleanupReceipt,
+    known: Set<string>,
     run: JobRun,
   ): Promise<CleanupReceipt["artifacts"]> {
-    const { database, store, mirror, models } = this.options;
+    const { database, store, mirror, models, planner } = this.options;
+    const backedUp = new Set<string>();
     const removed: CleanupReceipt["artifacts"] = [];
     for (let from = 0; from < artifacts.length; from += OBJECTS_AT_ONCE) {
       run.signal.throwIfAborted();
@@ -115,11 +126,14 @@ export class CleanupService {
         // A backup refers to what it saw before it says so: the bytes stay for the next cleanup.
         await upkeep.lockKind(backupJob.name);
         if (await upkeep.underWay(backupJob.name)) return [];
+        const newer = (await new BackupRepository(tx).all()).filter(({ id }) => !known.has(id));
+        for (const digest of await planner.neededBy(newer)) backedUp.add(digest);
+        for (const { id } of newer) known.add(id);
         const needed = await models.cleanup.lockReferences(
           tx,
           part.map(({ sha256 }) => sha256),
         );
-        const unneeded = part.filter(({ sha256 }) => !needed.has(sha256));
+        const unneeded = part.filter(({ sha256 }) => !needed.has(sha256) && !backedUp.has(sha256));
         // The mirror first: what the store has lost nobody would look for there.
         await Promise.all(
           unneeded.map(({ sha256 }) => mirror.remove(sha256).then(() => store.remove(sha256))),
