@@ -120,17 +120,23 @@ export class EmbeddingService {
     { priority, signal, cache = priority === "interactive" }: EmbedOptions,
   ): Promise<TextEmbedding[]> {
     const wanted = texts.map((text) => ({ key: embeddingKey(encoder.key, text), text }));
-    const known = cache ? await Promise.all(wanted.map(({ key }) => this.cache.get(key))) : [];
-    const missing = wanted.filter((_, i) => !known[i]);
-    if (cache) {
-      reportCacheLookups("embedding", { hit: texts.length - missing.length, miss: missing.length });
-    }
-    if (missing.length === 0) return known as TextEmbedding[];
-    const embeddings = await this.shared.get(missing, priority, signal, (fresh) =>
-      this.compute(model, encoder, fresh, priority, cache),
-    );
-    const next = embeddings.values();
-    return texts.map((_, i) => known[i] ?? next.next().value!);
+    let fresh = 0;
+    const found = this.shared.get(wanted, priority, signal, async (ours) => {
+      fresh = ours.length;
+      const missing = cache ? await this.withoutKnown(ours) : ours;
+      if (missing.length > 0) await this.compute(model, encoder, missing, priority, cache);
+    });
+    if (cache) reportCacheLookups("embedding", { shared: texts.length - fresh });
+    return found;
+  }
+
+  /** Looked up only by the one who would compute: who asks for the same meanwhile waits for either. */
+  private async withoutKnown(texts: readonly WantedText[]): Promise<WantedText[]> {
+    const known = await Promise.all(texts.map(({ key }) => this.cache.get(key)));
+    known.forEach((embedding, i) => embedding && texts[i]!.resolve(embedding));
+    const missing = texts.filter((_, i) => !known[i]);
+    reportCacheLookups("embedding", { hit: texts.length - missing.length, miss: missing.length });
+    return missing;
   }
 
   private async compute(
