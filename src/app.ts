@@ -202,7 +202,10 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     tensorLimits,
     logValueBytes,
   });
-  const search = createSearchModule({ database, operations, models, embeddings, training, answers, logger });
+  const search = createSearchModule({
+    ...{ database, operations, models, embeddings, training, answers, logger },
+    reindexPartDocuments: config.reindexPartDocuments,
+  });
   const samples = new SampleLoader({
     ...{ operations, curves, models, training, search, logger },
     folder: SAMPLES_FOLDER,

@@ -3,6 +3,7 @@ import {
   embedDocumentsJob,
   indexVectorsJob,
   reindexCollectionJob,
+  reindexPartJob,
   trainEmbedderJob,
 } from "../src/modules/search/index.js";
 import { backtestSegmentJob, trainForecasterJob } from "../src/modules/training/index.js";
@@ -16,6 +17,7 @@ export const jobCatalogue = {
   "train-embedder": trainEmbedderJob,
   "embed-documents": embedDocumentsJob,
   "reindex-collection": reindexCollectionJob,
+  "reindex-part": reindexPartJob,
   "index-vectors": indexVectorsJob,
   backup: backupJob,
   "mirror-artifacts": mirrorArtifactsJob,

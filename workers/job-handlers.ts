@@ -17,7 +17,9 @@ export function jobHandlers({ models, training, search, upkeep }: App): { [N in 
       ...(await search.embedder.embedPending(run, { jobId: run.id })),
     }),
     "train-embedder": ({ run: trainingRun }, run) => search.embedderTraining.execute(trainingRun, run),
-    "reindex-collection": (_, run) => search.indexBuilder.build(run),
+    "reindex-collection": ({ partedTo }, run) =>
+      search.indexBuilder.build(run, { parted: partedTo !== null }),
+    "reindex-part": async (range, run) => ({ ...(await search.reindexParts.execute(range, run)) }),
     "index-vectors": ({ index }, run) => search.indexGrowth.build(index, run),
     backup: (_, run) => upkeep.backups.run(run),
     "mirror-artifacts": (options, run) => upkeep.mirror.run(options, run),

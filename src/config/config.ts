@@ -151,6 +151,8 @@ export interface Config {
   trainingConcurrency: number;
   /** Work of one core, by estimate, that makes a job of its own of a part of a backtest. */
   trainingSegmentMs: number;
+  /** Documents that make a job of its own of a part of a reindex. */
+  reindexPartDocuments: number;
   /** Inputs and outputs beyond this size are not kept with a prediction. */
   predictionLogValueBytes: number;
   /** Places where this process shall end itself; tests only. */
@@ -322,6 +324,7 @@ function toConfig(settings: Settings): Config {
     artifactMaxBytes: settings.ML_ARTIFACT_MAX_BYTES,
     trainingConcurrency: settings.ML_TRAINING_CONCURRENCY,
     trainingSegmentMs: settings.ML_TRAINING_SEGMENT_MS,
+    reindexPartDocuments: settings.ML_REINDEX_PART_DOCUMENTS,
     predictionLogValueBytes: settings.ML_PREDICTION_LOG_VALUE_BYTES,
     failpoints: settings.ML_FAILPOINTS,
     otlpEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,

@@ -168,6 +168,17 @@ export function reportCacheLookups(
   for (const [result, count] of Object.entries(results)) cacheLookups.inc({ cache, result }, count);
 }
 
+/** At every run of a model: the labels are looked up once. */
+const loadedModels = {
+  hit: cacheLookups.labels("model", "hit"),
+  miss: cacheLookups.labels("model", "miss"),
+};
+
+/** A run found its model in memory, or had to have it loaded. */
+export function reportModelLookup(result: "hit" | "miss"): void {
+  loadedModels[result].inc();
+}
+
 /** The shared cache fails, or is back: once for each outage. */
 export function reportCacheServer({ call, available, reason }: CacheServerReport): void {
   cacheServerUp.set({ call }, available ? 1 : 0);

@@ -1,4 +1,4 @@
-// npm run bench [-- serving|inference|forecasting|start|jobs|replicas|tiers|embedding|ingest|search|retrieval ...] [--data FILE|DIR] [--dsn DSN]
+// npm run bench [-- serving|inference|forecasting|start|jobs|replicas|tiers|upkeep|embedding|ingest|search|retrieval ...] [--data FILE|DIR] [--dsn DSN]
 // [--passages N] [--documents N,...]: prints tables, writes nothing. retrieval needs a DIR.
 import { parseArgs } from "node:util";
 import { toMarkdown } from "./bench-table.js";
@@ -14,6 +14,7 @@ import { searchBench } from "./search.bench.js";
 import { servingBench } from "./serving.bench.js";
 import { startBench } from "./start.bench.js";
 import { tiersBench } from "./tiers.bench.js";
+import { upkeepBench } from "./upkeep.bench.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -32,6 +33,7 @@ const groups: Record<string, () => Promise<BenchTable>> = {
   jobs: jobsBench,
   replicas: replicasBench,
   tiers: tiersBench,
+  upkeep: upkeepBench,
   ingest: () => ingestBench({ ...numberOf("documents"), ...numberOf("passages") }),
   embedding: () => embeddingBench(numberOf("passages")),
 };

@@ -156,9 +156,10 @@ test("an engine that does not answer is named without its password", async () =>
   await once(closed, "close");
   const refused = await refusedStart(folder, {
     ML_VECTOR_DB_DSN: `postgres://user:${CANARY}@127.0.0.1:${port}/ml`,
+    ML_START_TIMEOUT_MS: "500",
   });
   expectExplained(refused);
-  expect(refused.output).toMatch(/database/);
+  expect(refused.output).toContain("ML_VECTOR_DB_DSN");
   expect(refused.output).not.toContain(CANARY);
 });
 

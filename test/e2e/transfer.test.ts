@@ -61,7 +61,10 @@ async function training(
 
 test("an import has all that was exported, and an export of it is the same to the byte", async () => {
   const imported = await transfer("import", at("export"), embedded("target"));
-  expect(imported.tables.filter(({ rows }) => rows === 0)).toEqual([]);
+  // Only a training that is under way has parts.
+  expect(imported.tables.filter(({ rows }) => rows === 0).map(({ name }) => name)).toEqual([
+    "training_segments",
+  ]);
   expect(imported.artifacts).toHaveLength(5);
   const again = await transfer("export", at("export-again"), embedded("target"));
   expect(again.tables).toEqual(imported.tables);

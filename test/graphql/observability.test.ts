@@ -124,6 +124,8 @@ test("requests are counted by operation type, errors by code, inference by model
     );
     expect([name, labels, now]).toEqual([name, labels, before[i]! + increase]);
   }
+  // The model had been loaded to be validated and promoted.
+  expect(await count("cache_lookups_total", { cache: "model", result: "hit" })).toBeGreaterThan(1);
 });
 
 test("the provider that runs models is told", async () => {

@@ -14,15 +14,24 @@ export interface WholeJob extends PartJob {
   children: { totalCount: number; edges: { node: PartJob & { parent: { id: string } } }[] };
 }
 
+const FAMILY = `
+  id state progress attempts startedAt finishedAt error
+  children(first: 100) { totalCount edges { node {
+    id state attempts startedAt finishedAt error parent { id }
+  } } }`;
+
+export async function familyOf(platform: Pick<Platform, "query">, id: string): Promise<WholeJob> {
+  const { job } = await platform.query<{ job: WholeJob }>(
+    `query Family($id: ID!) { job(id: $id) { ${FAMILY} } }`,
+    { id },
+  );
+  return job;
+}
+
 /** The newest job of a kind, with the jobs that do parts of it. */
 export async function newestFamily(platform: Pick<Platform, "query">, kind: string): Promise<WholeJob> {
   const { jobs } = await platform.query<{ jobs: { edges: [{ node: WholeJob }] } }>(
-    `query Newest($kind: String!) { jobs(first: 1, kind: $kind) { edges { node {
-       id state progress attempts startedAt finishedAt error
-       children(first: 100) { totalCount edges { node {
-         id state attempts startedAt finishedAt error parent { id }
-       } } }
-     } } } }`,
+    `query Newest($kind: String!) { jobs(first: 1, kind: $kind) { edges { node { ${FAMILY} } } } }`,
     { kind },
   );
   return jobs.edges[0].node;

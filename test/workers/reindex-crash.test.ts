@@ -1,9 +1,9 @@
 import { createCollection, endedJob, ingest, jobOf } from "../support/documents.js";
 import type { DocumentInput } from "../support/documents.js";
+import { indexContents } from "../support/index-contents.js";
 import { metric } from "../support/metrics.js";
 import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
-import { inDatabaseOf } from "../support/platform-engines.js";
 import { promote, rollBack } from "../support/registry.js";
 import { collectionState, uploadRandomEmbedder } from "../support/reindexing.js";
 
@@ -32,36 +32,6 @@ function notes(count: number): DocumentInput[] {
   }));
 }
 
-interface IndexContents {
-  id: number;
-  state: string;
-  pending: number;
-  /** Transaction that wrote it, by document and ordinal. */
-  passages: Record<string, string>;
-}
-
-/** All indexes and their tables, read while no platform runs on them. */
-async function contents(): Promise<{ indexes: IndexContents[]; tables: string[]; pending: number }> {
-  return inDatabaseOf(platform, async (query) => {
-    const indexes = await query<IndexContents>(
-      `SELECT id, state, (SELECT count(*)::int FROM pending_embeddings WHERE index_id = i.id) AS pending
-       FROM search_indexes i ORDER BY id`,
-    );
-    for (const index of indexes) {
-      const [row] = await query<{ passages: Record<string, string> | null }>(
-        `SELECT json_object_agg(document_id || '/' || ordinal, xmin::text) AS passages
-         FROM vectors.passages_${index.id}`,
-      );
-      index.passages = row!.passages ?? {};
-    }
-    const tables = await query<{ name: string }>(
-      "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'vectors' ORDER BY 1",
-    );
-    const [all] = await query<{ count: number }>("SELECT count(*)::int AS count FROM pending_embeddings");
-    return { indexes, tables: tables.map(({ name }) => name), pending: all!.count };
-  });
-}
-
 const embeddedTexts = () => metric(platform, "embedding_texts_total", { priority: "bulk" });
 
 test(
@@ -74,7 +44,7 @@ test(
       ({ progress }) => progress > 0.1,
     );
     await platform.stop("SIGKILL");
-    const before = (await contents()).indexes;
+    const before = (await indexContents(platform)).indexes;
     expect(before.map(({ state }) => state)).toEqual(["SERVING", "BUILDING"]);
     const done = Object.keys(before[1]!.passages).length;
     expect(done).toBeGreaterThan(0);
@@ -93,7 +63,7 @@ test(
     expect(await embeddedTexts()).toBe(DOCUMENTS - done);
     await platform.stop();
 
-    const { indexes, tables, pending } = await contents();
+    const { indexes, tables, pending } = await indexContents(platform);
     expect(indexes.map(({ state }) => state)).toEqual(["KEPT", "SERVING"]);
     expect(tables).toEqual(indexes.map(({ id }) => `passages_${id}`));
     expect(pending).toBe(0);
@@ -132,7 +102,7 @@ test(
       RESUMING_MS,
     );
     await platform.stop();
-    const { indexes, tables, pending } = await contents();
+    const { indexes, tables, pending } = await indexContents(platform);
     expect(indexes.map(({ state }) => state)).toEqual(["SERVING", "KEPT"]);
     expect(tables).toEqual(indexes.map(({ id }) => `passages_${id}`));
     expect(pending).toBe(0);

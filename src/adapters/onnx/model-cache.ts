@@ -1,4 +1,5 @@
 import type { LoadedModel, ModelSource } from "../../ports/inference-runtime.js";
+import { reportModelLookup } from "../../telemetry/events.js";
 import type { GraphSession } from "./graph-session.js";
 import type { RunCost } from "./graph-trial.js";
 
@@ -87,6 +88,7 @@ export class ModelCache {
   private touch(source: ModelSource): Entry {
     const { key, bytes } = source;
     const known = this.entries.get(key);
+    reportModelLookup(known ? "hit" : "miss");
     if (known) {
       this.entries.delete(key);
       this.entries.set(key, known);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExpectedObject } from "../../ports/object-store.js";
+import { reportCacheLookups } from "../../telemetry/events.js";
 import { assertPlainNames, fileSetKey, layOutFiles } from "../file-set.js";
 import { FileVerifier } from "../file-verifier.js";
 import { openProcessFolder } from "../process-folder.js";
@@ -90,7 +91,9 @@ export class LocalObjects {
   }
 
   private async find(path: string, sha256: string, fetch: (draft: string) => Promise<void>): Promise<string> {
-    if (await this.verifier.holds(path, sha256)) {
+    const held = await this.verifier.holds(path, sha256);
+    reportCacheLookups("artifact", held ? { hit: 1 } : { miss: 1 });
+    if (held) {
       const { mtime } = await stat(path);
       // The time of use, whatever the file system itself notes.
       await utimes(path, new Date(), mtime);

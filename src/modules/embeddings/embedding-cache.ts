@@ -45,8 +45,8 @@ function encode({ vector, tokens, truncated }: TextEmbedding): Uint8Array {
 /** Undefined for what is none. */
 function decode(bytes: Uint8Array): TextEmbedding | undefined {
   if (bytes.byteLength < HEAD_BYTES || bytes.byteLength % 4 !== 0) return undefined;
-  // A copy begins where numbers of four bytes may begin, and is the caller's own.
-  const { buffer } = bytes.slice();
+  // A copy begins where numbers of four bytes may begin, and is the caller's own; `slice` of a Buffer is none.
+  const { buffer } = new Uint8Array(bytes);
   const [tokens, truncated] = new Uint32Array(buffer, 0, 2);
   return { vector: new Float32Array(buffer, HEAD_BYTES), tokens: tokens!, truncated: truncated === 1 };
 }

@@ -8,6 +8,8 @@ export interface JobDefinition<Payload extends Record<string, unknown> = Record<
   readonly priority?: number;
   /** Goes on where an earlier delivery was: it may be interrupted at any time, and little is done twice. */
   readonly resumes?: boolean;
+  /** Of a part: what it has done is lost when its whole ends early, and is done again when that is retried. */
+  readonly lostWithWhole?: boolean;
   /** Reads a stored payload back. @throws when it is not one of this job */
   readonly parse: (payload: Record<string, unknown>) => Payload;
 }

@@ -81,11 +81,13 @@ export class JobLifecycle {
     return { ended: [...children, job], position };
   }
 
-  /** Runs a locked job again, with those of its children that have not completed. */
+  /** Runs a locked job again, with those of its children whose work is not there. */
   async restart(tx: Transaction, job: JobRow): Promise<{ position: EventPosition }> {
     const jobs = new JobRepository(tx);
     const children = await jobs.lockChildren(job.id);
-    const again = children.filter(({ state }) => state !== "COMPLETED");
+    const again = children.filter(
+      ({ state, kind }) => state !== "COMPLETED" || this.registry.definitionOf(kind)?.lostWithWhole,
+    );
     for (const child of again) await this.requeue(tx, child, 0, 0);
     const completed = children.length - again.length;
     const progress = children.length === 0 ? 0 : (CHILDREN_SHARE * completed) / children.length;

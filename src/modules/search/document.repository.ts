@@ -8,6 +8,12 @@ import { DocumentRow } from "./document.entity.js";
 /** Most names that a message lists. */
 const LISTED_KEYS = 30;
 
+/** Documents by id: those behind the first, up to and with the last. */
+export interface DocumentRange {
+  after: string;
+  to: string;
+}
+
 export class DocumentRepository {
   constructor(private readonly tx: Transaction) {}
 
@@ -51,6 +57,20 @@ export class DocumentRepository {
       [collection.id, ...parameters],
     );
     return row!.count;
+  }
+
+  /**
+   * Divides the documents of a collection, by id, into parts of equal size.
+   * @returns for each part the id that it begins behind, and that of its last document
+   */
+  async divide(collectionId: number, parts: number): Promise<DocumentRange[]> {
+    const rows = await this.tx.query<{ to: string }[]>(
+      `SELECT max(id) AS to FROM
+         (SELECT id, ntile($2) OVER (ORDER BY id) AS part FROM documents WHERE collection_id = $1) d
+       GROUP BY part ORDER BY part`,
+      [collectionId, parts],
+    );
+    return rows.map(({ to }, i) => ({ after: rows[i - 1]?.to ?? "0", to }));
   }
 
   /** Which of these metadata keys no document of the collection has. */

@@ -1,12 +1,13 @@
-import type { Database, Transaction } from "../../ports/database.js";
-import { UnrecoverableJobError } from "../../ports/job-queue.js";
+import type { Database } from "../../ports/database.js";
 import { reportReindexEnd } from "../../telemetry/events.js";
-import type { JobRun, JobService } from "../operations/index.js";
-import type { CollectionRow } from "./collection.entity.js";
+import { CHILDREN_SHARE } from "../operations/index.js";
+import type { JobRun } from "../operations/index.js";
 import { CollectionRepository } from "./collection.repository.js";
 import type { DiscardedIndexService } from "./discarded-index.service.js";
 import type { DocumentEmbedder } from "./document-embedder.service.js";
 import type { HnswIndexService } from "./hnsw-index.service.js";
+import { FILL_AT_ONCE } from "./reindex-hold.js";
+import type { ReindexHold } from "./reindex-hold.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 import { SearchIndexRepository } from "./search-index.repository.js";
 import { switchServing } from "./serving-switch.js";
@@ -17,42 +18,36 @@ export interface ReindexOutcome extends Record<string, unknown> {
   recall: number | null;
 }
 
-/** Documents that one transaction notes as pending. */
-const FILL_AT_ONCE = 2_000;
 /** Where nothing has served before, so many documents may still wait when the index begins to. */
 const MISSING_AT_FIRST = 256;
-/** Progress that embedding makes up; the rest is for building, probing and the switch. */
-const EMBEDDING_SHARE = 0.9;
+/** Progress to which embedding leads; the rest is for building, probing and the switch. */
+const EMBEDDED = 0.9;
+const EMBEDDED_BEHIND_PARTS = 0.95;
 
 /** Carries out reindexes: fills the shadow index, checks it, and lets it serve once it misses nothing. */
 export class IndexBuilder {
   constructor(
     private readonly database: Database,
-    private readonly jobs: JobService,
+    private readonly hold: ReindexHold,
     private readonly embedder: DocumentEmbedder,
     private readonly hnsw: HnswIndexService,
     private readonly discarded: DiscardedIndexService,
   ) {}
 
-  /** The job; started again after a kill, it goes on where it was. */
-  async build(run: JobRun): Promise<ReindexOutcome> {
-    try {
-      return await this.lead(run);
-    } catch (error) {
-      // Whoever took its index away may have been killed before it could cancel the job.
-      if (!(await this.indexes().ofJob(run.id))) await this.jobs.cancel(run.id).catch(() => undefined);
-      throw error;
-    }
+  /**
+   * The job; started again after a kill, it goes on where it was.
+   * @param options.parted other jobs have embedded what was there when it began
+   */
+  build(run: JobRun, { parted }: { parted: boolean }): Promise<ReindexOutcome> {
+    return this.hold.onIndexOf(run.id, (index) => this.lead(index, run, parted));
   }
 
-  private async lead(run: JobRun): Promise<ReindexOutcome> {
-    const index = await this.indexes().ofJob(run.id);
-    if (!index) throw superseded();
+  private async lead(index: SearchIndexRow, run: JobRun, parted: boolean): Promise<ReindexOutcome> {
     if (index.state !== "SERVING") {
       await this.fill(index, run);
       let whole = index.state === "KEPT";
       while (!(await this.serve(index, run, whole))) {
-        await this.embedMissing(index, run);
+        await this.embedMissing(index, run, parted);
         whole ||= await this.complete(index, run);
       }
       this.discarded.sweepSoon();
@@ -64,18 +59,19 @@ export class IndexBuilder {
   private async fill(index: SearchIndexRow, run: JobRun): Promise<void> {
     while (index.filledTo !== null) {
       run.signal.throwIfAborted();
-      await this.whileHeld(index, run, (tx) =>
+      await this.hold.whileHeld(index, run, (tx) =>
         new SearchIndexRepository(tx).fill(index, run.id, FILL_AT_ONCE),
       );
     }
   }
 
-  private async embedMissing(index: SearchIndexRow, run: JobRun): Promise<void> {
+  private async embedMissing(index: SearchIndexRow, run: JobRun, parted: boolean): Promise<void> {
     run.signal.throwIfAborted();
-    const missing = await this.whileHeld(index, run, (tx, { servingIndexId }) =>
+    const missing = await this.hold.whileHeld(index, run, (tx, { servingIndexId }) =>
       new SearchIndexRepository(tx).claimMissing(index.id, servingIndexId, run.id),
     );
-    const onProgress = (share: number) => run.report(share * EMBEDDING_SHARE);
+    const [from, to] = parted ? [CHILDREN_SHARE, EMBEDDED_BEHIND_PARTS] : [0, EMBEDDED];
+    const onProgress = (share: number) => run.report(from + share * (to - from));
     const { embedded, skipped } = await this.embedder.embedPending(run, { jobId: run.id, onProgress });
     if (missing > 0 && embedded + skipped === 0) {
       throw new Error(`the ${missing} documents that the index lacks could not be embedded`);
@@ -84,38 +80,21 @@ export class IndexBuilder {
 
   /** @returns whether nothing is missing, so that the index needs no other look */
   private async complete(index: SearchIndexRow, run: JobRun): Promise<boolean> {
-    await this.whileHeld(index, run, (tx) => new SearchIndexRepository(tx).noteAbsent(index, run.id));
+    await this.hold.whileHeld(index, run, (tx) => new SearchIndexRepository(tx).noteAbsent(index, run.id));
     await this.embedder.embedPending(run, { jobId: run.id, onProgress: () => Promise.resolve() });
     const probed = await this.hnsw.buildAndProbe(index, run);
-    await this.whileHeld(index, run, (tx) => new SearchIndexRepository(tx).update(index, probed));
+    await this.hold.whileHeld(index, run, (tx) => new SearchIndexRepository(tx).update(index, probed));
     return true;
   }
 
   /** @returns false when searches would miss what they find now */
   private serve(index: SearchIndexRow, run: JobRun, whole: boolean): Promise<boolean> {
     if (!whole) return Promise.resolve(false);
-    return this.whileHeld(index, run, async (tx, collection) => {
+    return this.hold.whileHeld(index, run, async (tx, collection) => {
       const missing = await new SearchIndexRepository(tx).countMissing(index.id, collection.servingIndexId);
       if (missing > (collection.servingIndexId === null ? MISSING_AT_FIRST : 0)) return false;
       await switchServing(tx, collection, index);
       return true;
-    });
-  }
-
-  /** A short transaction of a job that is still ours, on an index that is still wanted. */
-  private whileHeld<T>(
-    index: SearchIndexRow,
-    run: JobRun,
-    work: (tx: Transaction, collection: CollectionRow) => Promise<T>,
-  ): Promise<T> {
-    return this.database.transaction(async (tx) => {
-      await this.jobs.assertHeld(tx, run);
-      const collection = await new CollectionRepository(tx).lock(index.collectionId);
-      const now = await new SearchIndexRepository(tx).find(index.id);
-      if (!collection || now?.jobId !== run.id) {
-        throw superseded();
-      }
-      return work(tx, collection);
     });
   }
 
@@ -127,12 +106,4 @@ export class IndexBuilder {
     reportReindexEnd({ job: run.id, collection: collection!.name, status: "COMPLETED", index: id, recall });
     return { index: id, recall };
   }
-
-  private indexes(): SearchIndexRepository {
-    return new SearchIndexRepository(this.database.dataSource.manager);
-  }
-}
-
-function superseded(): UnrecoverableJobError {
-  return new UnrecoverableJobError("a later decision on the collection's embedder took its place");
 }

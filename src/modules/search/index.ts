@@ -26,7 +26,9 @@ import { IndexGrowthService } from "./index-growth.service.js";
 import { IndexRecoveryService } from "./index-recovery.service.js";
 import { embedDocumentsJob } from "./ingest.jobs.js";
 import { IngestService } from "./ingest.service.js";
-import { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
+import { indexVectorsJob, reindexCollectionJob, reindexPartJob } from "./reindex.jobs.js";
+import { ReindexHold } from "./reindex-hold.js";
+import { ReindexPartService } from "./reindex-part.service.js";
 import { ReindexService } from "./reindex.service.js";
 import { SearchIndexRow } from "./search-index.entity.js";
 import { SearchIndexRepository } from "./search-index.repository.js";
@@ -43,6 +45,7 @@ export interface SearchModule {
   embedder: DocumentEmbedder;
   embedderTraining: EmbedderTrainingService;
   indexBuilder: IndexBuilder;
+  reindexParts: ReindexPartService;
   indexGrowth: IndexGrowthService;
   indexRecovery: IndexRecoveryService;
   discardedIndexes: DiscardedIndexService;
@@ -59,13 +62,22 @@ export interface SearchModuleOptions {
   training: TrainingModule;
   answers: AnswerStore;
   logger: Logger;
+  /** Documents that make a job of its own of a part of a reindex. */
+  reindexPartDocuments: number;
 }
 
 export function createSearchModule(options: SearchModuleOptions): SearchModule {
-  const { database, operations, models, embeddings, training, answers, logger } = options;
+  const { database, operations, models, embeddings, training, answers, logger, reindexPartDocuments } =
+    options;
   const { jobs } = operations;
   const discardedIndexes = new DiscardedIndexService(database, logger);
-  const reindexing = new ReindexService(database, models.registry, jobs, discardedIndexes);
+  const reindexing = new ReindexService(
+    database,
+    models.registry,
+    jobs,
+    discardedIndexes,
+    reindexPartDocuments,
+  );
   const collections = new CollectionService(database, models.registry, reindexing);
   const serving = new ServingIndexService(database);
   const documents = new DocumentService(database);
@@ -73,11 +85,13 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
   const ingestion = new IngestService(database, collections, jobs);
   const embedder = new DocumentEmbedder(database, jobs, models.served, embeddings.embeddings, logger);
   const hnsw = new HnswIndexService(database, operations.jobs, logger);
-  const indexBuilder = new IndexBuilder(database, jobs, embedder, hnsw, discardedIndexes);
+  const hold = new ReindexHold(database, jobs);
+  const indexBuilder = new IndexBuilder(database, hold, embedder, hnsw, discardedIndexes);
   const embedderTraining = new EmbedderTrainingService(database, collections, training.runs);
   jobs.register(embedDocumentsJob);
   training.runs.register(trainEmbedderJob);
   jobs.register(reindexCollectionJob, reindexing.jobHooks());
+  jobs.register(reindexPartJob);
   jobs.register(indexVectorsJob);
   models.lifecycle.onProductionChange(reindexing.productionHandler);
   return {
@@ -87,6 +101,7 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
     embedder,
     embedderTraining,
     indexBuilder,
+    reindexParts: new ReindexPartService(jobs, embedder, hold),
     indexGrowth: new IndexGrowthService(database, jobs, hnsw),
     indexRecovery: new IndexRecoveryService(database, models.registry, reindexing),
     discardedIndexes,
@@ -99,25 +114,29 @@ export function createSearchModule(options: SearchModuleOptions): SearchModule {
       new SearchResolver(searching),
       new EmbedderTrainingResolver(embedderTraining, collections),
     ],
-    nodeSources: [
-      {
-        type: "Collection",
-        permission: "collection:read",
-        find: async (id) => {
-          const [row] = await collections.byIds([Number(id)]);
-          return row instanceof Error || !row ? undefined : new CollectionType(row);
-        },
-      },
-      {
-        type: "Document",
-        permission: "collection:read",
-        find: async (id) => {
-          const [row] = await documents.byIds([id]);
-          return row instanceof Error || !row ? undefined : new DocumentType(row);
-        },
-      },
-    ],
+    nodeSources: nodeSourcesOf(collections, documents),
   };
+}
+
+function nodeSourcesOf(collections: CollectionService, documents: DocumentService): NodeSource[] {
+  return [
+    {
+      type: "Collection",
+      permission: "collection:read",
+      find: async (id) => {
+        const [row] = await collections.byIds([Number(id)]);
+        return row instanceof Error || !row ? undefined : new CollectionType(row);
+      },
+    },
+    {
+      type: "Document",
+      permission: "collection:read",
+      find: async (id) => {
+        const [row] = await documents.byIds([id]);
+        return row instanceof Error || !row ? undefined : new DocumentType(row);
+      },
+    },
+  ];
 }
 
 export { CollectionService } from "./collection.service.js";
@@ -127,4 +146,4 @@ export { EmbedderTrainingService } from "./embedder-training.service.js";
 export { embedDocumentsJob } from "./ingest.jobs.js";
 export { IngestService } from "./ingest.service.js";
 export { rebuildLexicalIndex } from "./lexical-rebuild.js";
-export { indexVectorsJob, reindexCollectionJob } from "./reindex.jobs.js";
+export { indexVectorsJob, reindexCollectionJob, reindexPartJob } from "./reindex.jobs.js";

@@ -8,7 +8,9 @@ import type { EventPosition, JobHooks, JobRow, JobService } from "../operations/
 import type { CollectionRow } from "./collection.entity.js";
 import { CollectionRepository } from "./collection.repository.js";
 import type { DiscardedIndexService } from "./discarded-index.service.js";
-import { reindexCollectionJob } from "./reindex.jobs.js";
+import { DocumentRepository } from "./document.repository.js";
+import type { DocumentRange } from "./document.repository.js";
+import { reindexCollectionJob, reindexPartJob } from "./reindex.jobs.js";
 import type { SearchIndexRow } from "./search-index.entity.js";
 import { SearchIndexRepository } from "./search-index.repository.js";
 import type { NewSearchIndex } from "./search-index.repository.js";
@@ -26,6 +28,8 @@ export interface Reindexing {
   followUp: () => Promise<void>;
 }
 
+const MOST_PARTS = 32;
+
 /** Decides which embedder version shall answer a collection's searches, and starts the reindex that leads there. */
 export class ReindexService {
   constructor(
@@ -33,6 +37,8 @@ export class ReindexService {
     private readonly registry: ModelRegistryService,
     private readonly jobs: JobService,
     private readonly discarded: DiscardedIndexService,
+    /** Documents that make a job of its own of a part of a reindex. */
+    private readonly partDocuments: number,
   ) {}
 
   /** Follows the models that embed collections: part of the transaction that puts a version into production. */
@@ -125,7 +131,7 @@ export class ReindexService {
     // A shutdown hands the job back as it is: its index stands, and the next delivery goes on.
     if (job.startedAt !== null) return;
     const collection = await this.lockCollection(tx, job);
-    const { version: versionId } = reindexCollectionJob.parse(job.payload);
+    const { version: versionId, partedTo } = reindexCollectionJob.parse(job.payload);
     const { embedderModelId } = collection;
     const version = embedderModelId && (await this.registry.productionWithin(tx, embedderModelId));
     if (!version || version.id !== versionId) {
@@ -139,7 +145,7 @@ export class ReindexService {
       throw new PreconditionFailedError("a newer reindex of the collection is under way");
     }
     const kept = standing.find((index) => index.state === "KEPT" && index.versionId === version.id);
-    await this.prepare(tx, { collection, version }, kept, job.id);
+    await this.prepare(tx, { collection, version }, kept, { jobId: job.id, partedTo });
   }
 
   /** The index of that version if searches lose nothing by it: an empty collection's, or a kept one that is complete. */
@@ -164,10 +170,21 @@ export class ReindexService {
     createdBy: string,
   ): Promise<{ job: JobRow; position: EventPosition }> {
     const { collection, version } = embedding;
-    const payload = { collection: collection.id, version: version.id };
-    const started = await this.jobs.create(tx, reindexCollectionJob, payload, createdBy);
-    await this.prepare(tx, embedding, kept, started.job.id);
+    // A kept index lacks little.
+    const parts = kept ? [] : await this.divide(tx, collection);
+    const partedTo = parts.at(-1)?.to ?? null;
+    const payload = { collection: collection.id, version: version.id, partedTo };
+    const whole = { definition: reindexCollectionJob, payload };
+    const part = { definition: reindexPartJob, payloads: parts.map(({ after, to }) => ({ after, to })) };
+    const started = await this.jobs.createFamily(tx, whole, part, createdBy);
+    await this.prepare(tx, embedding, kept, { jobId: started.job.id, partedTo });
     return started;
+  }
+
+  /** What jobs of their own embed, of a collection that is large enough; it is locked, so that none slips through. */
+  private async divide(tx: Transaction, { id, documentCount }: CollectionRow): Promise<DocumentRange[]> {
+    const parts = Math.min(MOST_PARTS, Math.floor(documentCount / this.partDocuments));
+    return parts < 2 ? [] : new DocumentRepository(tx).divide(id, parts);
   }
 
   /** Gives the job the index that it will build, or the kept one that it will complete. */
@@ -175,11 +192,15 @@ export class ReindexService {
     tx: Transaction,
     { collection, version }: Embedding,
     kept: SearchIndexRow | undefined,
-    jobId: string,
+    { jobId, partedTo }: { jobId: string; partedTo: string | null },
   ): Promise<void> {
     const indexes = new SearchIndexRepository(tx);
     if (kept) await indexes.update(kept, { jobId });
-    else await indexes.insert(this.newIndex({ collection, version }, jobId));
+    else {
+      const index = this.newIndex({ collection, version }, jobId);
+      // Up to there, its parts note what is pending.
+      await indexes.insert(partedTo === null ? index : { ...index, filledTo: partedTo });
+    }
     await new CollectionRepository(tx).noteReindex(collection.id, jobId);
   }
 

@@ -1,6 +1,7 @@
 import { In, IsNull } from "typeorm";
 import type { Transaction } from "../../ports/database.js";
 import { createPassageTable, dropPassageTable, passageTable } from "./passage-table.js";
+import type { DocumentRange } from "./document.repository.js";
 import { SearchIndexRow } from "./search-index.entity.js";
 import type { VectorType } from "./search-index.entity.js";
 
@@ -10,6 +11,8 @@ export interface NewSearchIndex {
   dimensions: number;
   vectorType: VectorType;
   jobId: string | null;
+  /** See `SearchIndexRow`; from the first document on by default. */
+  filledTo?: string;
 }
 
 /** The indexes of collections; who changes one holds the collection's lock. */
@@ -47,9 +50,9 @@ export class SearchIndexRepository {
   /** A new index, BUILDING and empty, with its table. */
   async insert(index: NewSearchIndex): Promise<SearchIndexRow> {
     const { identifiers } = await this.tx.insert(SearchIndexRow, {
+      filledTo: "0",
       ...index,
       state: "BUILDING",
-      filledTo: "0",
     });
     const row = await this.tx.findOneByOrFail(SearchIndexRow, { id: identifiers[0]!.id as number });
     await createPassageTable(this.tx, row);
@@ -126,6 +129,30 @@ export class SearchIndexRepository {
     const { last, count } = page!;
     await this.update(index, { filledTo: count < documents ? null : last });
     return index.filledTo === null;
+  }
+
+  /**
+   * Notes documents of a range as pending, but those that are in the index.
+   * @returns how far that has come; null: to its end
+   */
+  async fillRange(
+    index: SearchIndexRow,
+    jobId: string,
+    { after, to }: DocumentRange,
+    documents: number,
+  ): Promise<string | null> {
+    const [page] = await this.tx.query<{ last: string | null; count: number }[]>(
+      `WITH page AS (SELECT id FROM documents
+         WHERE collection_id = $2 AND id > $3 AND id <= $4 ORDER BY id LIMIT $6),
+       noted AS (INSERT INTO pending_embeddings (index_id, document_id, job_id)
+         SELECT $1, id, $5 FROM page
+         WHERE NOT EXISTS (SELECT FROM ${passageTable(index.id)} p WHERE p.document_id = page.id)
+         ON CONFLICT DO NOTHING)
+       SELECT max(id) AS last, count(*)::int AS count FROM page`,
+      [index.id, index.collectionId, after, to, jobId, documents],
+    );
+    const { last, count } = page!;
+    return count < documents ? null : last;
   }
 
   /**
