@@ -251,6 +251,9 @@ function s3Checks(settings: Partial<Settings>): string[] {
       "ML_MIRROR_BUCKET: needs ML_S3_BUCKET; artifacts of a folder are mirrored to ML_MIRROR_DIR",
     );
   }
+  if (settings.ML_MIRROR_BUCKET !== undefined && settings.ML_MIRROR_BUCKET === settings.ML_S3_BUCKET) {
+    complaints.push("ML_MIRROR_BUCKET: must not be ML_S3_BUCKET; a mirror is a second place");
+  }
   if (settings.ML_MIRROR_BUCKET !== undefined && settings.ML_MIRROR_DIR !== undefined) {
     complaints.push("ML_MIRROR_DIR: one mirror at most; unset it or ML_MIRROR_BUCKET");
   }

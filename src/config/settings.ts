@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseRedisUrl } from "../shared/redis-url.js";
+import { isCronPattern } from "./cron-pattern.rules.js";
 
 const MIB = 1024 * 1024;
 
@@ -86,7 +87,7 @@ const cron = (fallback: string) =>
     z
       .string()
       .default(fallback)
-      .refine((value) => value === "off" || /^(\S+ ){4}\S+$/.test(value), {
+      .refine((value) => value === "off" || isCronPattern(value), {
         error: "allowed: a cron pattern of five fields (UTC), or off",
       }),
   );

@@ -1,7 +1,9 @@
 import { openPostgresDatabase } from "../../src/adapters/service/postgres-database.js";
 import type { PostgresDatabaseOptions } from "../../src/adapters/service/postgres-database.js";
+import { refusedStart } from "../support/platform.js";
 import { startPostgres } from "../support/postgres-server.js";
 import type { PostgresServer } from "../support/postgres-server.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { until } from "../support/until.js";
 
 let server: PostgresServer;
@@ -47,6 +49,16 @@ test.each([
     code: "UNAVAILABLE",
     message: expect.stringContaining("ML_VECTOR_DB_DSN: "),
   });
+});
+
+test("a process ends at once when its password is wrong", async () => {
+  const folder = await temporaryFolder();
+  const dsn = server.dsn().replace(/:[^:@/]+@/, ":wrong@");
+  const environment = { ML_VECTOR_DB_DSN: dsn, ML_START_TIMEOUT_MS: "600000" };
+  const { code, output } = await refusedStart(folder.path, environment);
+  await folder.remove();
+  expect(code).toBe(1);
+  expect(output).toMatch(/^ML_VECTOR_DB_DSN: password authentication failed/m);
 });
 
 test("warns of an old pgvector, and starts", async () => {

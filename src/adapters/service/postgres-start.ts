@@ -31,7 +31,7 @@ export async function awaitPostgres(
       await client.end().catch(() => undefined);
     }
   };
-  const version = await awaitServer(name, attempt, { timeoutMs, log, isFinal });
+  const version = await awaitServer(name, attempt, { timeoutMs, log, isFinal: isFinalRefusal });
   if (version === undefined) {
     throw new PreconditionFailedError(
       `${name}: the server has no pgvector; install the extension "vector", ${SOUND_PGVECTOR.join(".")} or newer`,
@@ -45,7 +45,8 @@ export async function awaitPostgres(
   }
 }
 
-function isFinal(error: Error): boolean {
+/** Whether the server, asked again, would answer the same. */
+export function isFinalRefusal(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code !== undefined && (FINAL_STATES.has(code) || isCertificateError(code));
 }

@@ -5,6 +5,7 @@ import { PreconditionFailedError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
 import { awaitServer } from "../await-server.js";
+import { isFinalRefusal } from "./postgres-start.js";
 
 export interface ProcessLockOptions {
   connection: pg.ClientConfig;
@@ -39,13 +40,16 @@ export class ProcessLock {
   private constructor(private readonly options: ProcessLockOptions) {}
 
   /**
-   * @throws {UnavailableError} when the server does not answer
+   * @throws {UnavailableError} when the server does not answer, or refuses the credentials or its certificate does not hold
    * @throws {PreconditionFailedError} when another process holds the database
    */
   static async take(options: ProcessLockOptions): Promise<ProcessLock> {
     const lock = new ProcessLock(options);
     const { startTimeoutMs: timeoutMs, log } = options;
-    const client = await awaitServer("ML_VECTOR_DB_DSN", () => lock.connect(), { timeoutMs, log });
+    const client = await awaitServer("ML_VECTOR_DB_DSN", () => lock.connect(), {
+      ...{ timeoutMs, log },
+      isFinal: isFinalRefusal,
+    });
     await lock.hold(client, PREDECESSOR_MS);
     return lock;
   }

@@ -23,8 +23,6 @@ export interface CleanupPlannerOptions {
 }
 
 const DAY_MS = 86_400_000;
-/** An object may be about to be referred to by the training that has just stored it. */
-const GRACE_MS = 3_600_000;
 
 /** Finds what is out of use, and removes nothing. */
 export class CleanupPlanner {
@@ -38,13 +36,12 @@ export class CleanupPlanner {
     const given = new Set(versions.map(({ id }) => id));
     const needed = await models.cleanup.referenced(given);
     for (const digest of await this.neededBy(kept)) needed.add(digest);
-    const grace = new Date(Math.max(before.getTime(), Date.now() - GRACE_MS));
     const jobs = await new CleanupRepository(database.dataSource.manager).expiredJobs(before);
     const indexes = await search.discardedIndexes.expired(before);
     return {
       ...request,
       versions: versions.map(({ id, model, number, status }) => ({ id, model, number, was: status })),
-      artifacts: await this.unneeded(needed, grace),
+      artifacts: await this.unneeded(needed, before),
       backups: old.map(({ id, takenAt, sha256, bytes }) => ({
         ...{ id, takenAt: takenAt.toISOString(), sha256, bytes },
       })),
@@ -74,10 +71,14 @@ export class CleanupPlanner {
     return needed;
   }
 
-  private async unneeded(needed: ReadonlySet<string>, grace: Date): Promise<CleanupReceipt["artifacts"]> {
+  /**
+   * What was stored since may be about to be referred to: by a training under way, or by the database that this one was
+   * restored beside.
+   */
+  private async unneeded(needed: ReadonlySet<string>, before: Date): Promise<CleanupReceipt["artifacts"]> {
     const found: CleanupReceipt["artifacts"] = [];
     for await (const { sha256, bytes, modifiedAt } of this.options.store.list()) {
-      if (!needed.has(sha256) && modifiedAt <= grace) found.push({ sha256, bytes });
+      if (!needed.has(sha256) && modifiedAt <= before) found.push({ sha256, bytes });
     }
     return found.sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
   }
