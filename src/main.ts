@@ -2,7 +2,7 @@ import "reflect-metadata";
 import type { App } from "./app.js";
 import { ConfigurationError, loadConfig } from "./config/config.js";
 import { readEnvironment } from "./config/env.js";
-import { queuesOf, readProcessRole } from "./process-role.js";
+import { assertRatesFit, queuesOf, readProcessRole } from "./process-role.js";
 import type { ProcessKind } from "./process-role.js";
 import { stopOnSignals } from "./process-stop.js";
 import type { Stopping } from "./process-stop.js";
@@ -15,6 +15,7 @@ async function main(): Promise<void> {
   const { createApp } = await import("./app.js");
   const { queueNames } = await import("../workers/job-catalogue.js");
   const queues = queuesOf(role, queueNames);
+  assertRatesFit(config.queueRates, queueNames);
   const app = await createApp(config, { serves: role.kind === "worker" ? "health" : "graph" });
   app.health.addFact("role", () => role.kind);
   const address = await app.door.listen(config.http.host, config.http.port);

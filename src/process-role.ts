@@ -52,3 +52,10 @@ function parse(args: readonly string[]): { positionals: string[]; list?: string 
 function refusal(complaint: string): ConfigurationError {
   return new ConfigurationError([complaint]);
 }
+
+/** @throws {ConfigurationError} for a rate of a queue that does not exist */
+export function assertRatesFit(rates: Readonly<Record<string, number>>, known: readonly string[]): void {
+  const unknown = Object.keys(rates).filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw refusal(`ML_QUEUE_RATES: no queue "${unknown.join('", "')}"; there are: ${known.join(", ")}`);
+}

@@ -87,6 +87,10 @@ test("a platform that has anything refuses an import", async () => {
   await expect(transfer("export", at("export"), embedded("source"))).rejects.toThrow(/exists/);
 });
 
+test("a folder that holds no platform is not exported", async () => {
+  await expect(transfer("export", at("nothing"), embedded("mistyped"))).rejects.toThrow(/ML_DATA_DIR/);
+});
+
 const inDamaged = (file: string) => join(at("damaged"), file);
 
 async function rewrite(file: string, change: (text: string) => string): Promise<void> {

@@ -1,4 +1,4 @@
-import { queuesOf, readProcessRole } from "../../src/process-role.js";
+import { assertRatesFit, queuesOf, readProcessRole } from "../../src/process-role.js";
 
 const QUEUES = ["embedding", "training", "validation"];
 
@@ -35,4 +35,11 @@ test.each([
   [["worker", "--quues", "training"], /--quues/],
 ])("%j is refused", (args, reason) => {
   expect(() => read(...args)).toThrow(reason);
+});
+
+test("a rate is for a queue that there is", () => {
+  expect(() => assertRatesFit({ training: 5 }, QUEUES)).not.toThrow();
+  expect(() => assertRatesFit({ mining: 5 }, QUEUES)).toThrow(
+    /ML_QUEUE_RATES: no queue "mining"; there are: embedding, training, validation/,
+  );
 });
