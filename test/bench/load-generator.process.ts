@@ -12,6 +12,7 @@ const result = await autocannon({
   method: "POST",
   headers: { "content-type": "application/json", ...task.headers },
   body: JSON.stringify(task.body),
+  ...(task.bodies ? { requests: task.bodies.map((body) => ({ body: JSON.stringify(body) })) } : {}),
 });
 const answer: LoadResult = {
   requests: result.requests.total,

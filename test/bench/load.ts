@@ -9,6 +9,8 @@ export interface LoadTask {
   connections: number;
   seconds: number;
   body: unknown;
+  /** Sent in turn instead of `body`. */
+  bodies?: readonly unknown[];
   headers?: Record<string, string>;
   /** On whichever core is free, instead of the one for load. */
   anywhere?: boolean;

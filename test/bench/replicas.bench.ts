@@ -12,15 +12,20 @@ import { makeTexts } from "./embedding.bench.js";
 import { generateLoad } from "./load.js";
 
 const CONNECTIONS = 32;
-const ROUNDS = 5;
+const ROUNDS = 3;
 const SECONDS = 3;
 const DOCUMENTS = 2_000;
+const QUERIES = 300;
 const JOB_TIMEOUT_MS = 300_000;
 const features = Array.from({ length: 40 }, (_, i) => Math.sin(i));
 
 interface Question {
   name: string;
   body: object;
+  /** In turn: equal questions that meet are answered together, cached or not. */
+  bodies?: object[];
+  /** Altogether. */
+  connections?: number;
 }
 
 /**
@@ -52,8 +57,8 @@ export async function replicasBench(): Promise<BenchTable> {
           ),
         },
         {
-          name: `${search.name}: cached / uncached, one gateway`,
-          value: await compare(cluster, search, [first], [uncached]),
+          name: `${search.name}: cached / uncached, one gateway, one connection`,
+          value: await compare(cluster, { ...search, connections: 1 }, [first], [uncached]),
         },
       ],
     };
@@ -73,6 +78,12 @@ async function prepare(cluster: Cluster): Promise<[Question, Question]> {
     const documents = texts.slice(start, start + 500).map((text, i) => ({ key: String(start + i), text }));
     await endedJob(gateway, (await ingest(gateway, "bench", documents)).job.id, JOB_TIMEOUT_MS);
   }
+  const bodies = texts.slice(0, QUERIES).map((text) => ({
+    query: `query Search($input: SearchInput!) { search(input: $input, first: 10) { edges { score node { key } } } }`,
+    variables: {
+      input: { collection: "bench", query: text.split(" ").slice(0, 4).join(" "), mode: "LEXICAL" },
+    },
+  }));
   const input = { model: "regression", inputs: [{ name: "x", values: [features] }] };
   return [
     {
@@ -85,12 +96,8 @@ async function prepare(cluster: Cluster): Promise<[Question, Question]> {
     },
     {
       name: `LEXICAL \`search\` of ${DOCUMENTS} documents`,
-      body: {
-        query: `query Search($input: SearchInput!) { search(input: $input, first: 10) { edges { score node { key } } } }`,
-        variables: {
-          input: { collection: "bench", query: texts[0]!.split(" ").slice(0, 4).join(" "), mode: "LEXICAL" },
-        },
-      },
+      body: bodies[0]!,
+      bodies,
     },
   ];
 }
@@ -116,14 +123,14 @@ async function compare(
 
 async function rateOf(
   { token }: Cluster,
-  { name, body }: Question,
+  { name, body, bodies, connections: all = CONNECTIONS }: Question,
   gateways: readonly ClusterProcess[],
 ): Promise<number> {
-  const connections = CONNECTIONS / gateways.length;
+  const connections = all / gateways.length;
   const results = await Promise.all(
     gateways.map(({ url }) =>
       generateLoad({
-        ...{ url: `${url}/graphql`, connections, seconds: SECONDS, body, headers: bearer(token) },
+        ...{ url: `${url}/graphql`, connections, seconds: SECONDS, body, bodies, headers: bearer(token) },
         anywhere: true,
       }),
     ),

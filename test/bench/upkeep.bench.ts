@@ -17,6 +17,7 @@ import type { BenchRow, BenchTable } from "./bench-table.js";
 const GIGABYTE = 1_000_000_000;
 const ROWS_A_STATEMENT = 20_000;
 const ARTIFACTS = 10_000;
+const JOB_TIMEOUT_MS = 600_000;
 const CLI = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 const run = promisify(execFile);
 
@@ -38,7 +39,7 @@ async function backup(): Promise<BenchRow[]> {
     const dsn = `--dbname=${from.environment.ML_VECTOR_DB_DSN}`;
     const dumped = await seconds(() => run(join(bin, "pg_dump"), ["--format=custom", `--file=${file}`, dsn]));
     await rm(file);
-    const ours = await seconds(() => upkeep(platform, "startBackup"));
+    const ours = await seconds(() => upkeep(platform, "startBackup", {}, JOB_TIMEOUT_MS));
     const restored = await seconds(() =>
       run(process.execPath, [CLI, "restore", "--json"], {
         env: {
@@ -73,7 +74,7 @@ async function fill(dsn: string): Promise<number> {
       await client.query(
         `INSERT INTO inference_records (id, kind, version_id, caller, at, latency_ms, inputs, outputs)
          SELECT gen_random_uuid(), 'prediction', gen_random_uuid(), 'bench', now(), 1, v, v FROM (
-           SELECT to_json((SELECT string_agg(md5(random()::text || i::text), '') FROM generate_series(1, 14))) AS v
+           SELECT to_json((SELECT string_agg(md5(random()::text || i || n), '') FROM generate_series(1, 14) AS n)) AS v
            FROM generate_series(1, ${ROWS_A_STATEMENT}) AS i) AS made`,
       );
       const { rows } = await client.query<{ bytes: string }>(

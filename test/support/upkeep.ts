@@ -19,7 +19,7 @@ export async function start(platform: Platform, operation: string, input: object
 }
 
 /** The job once it has ended, however. */
-export async function ended(platform: Platform, id: string): Promise<EndedJob> {
+export async function ended(platform: Platform, id: string, timeoutMs?: number): Promise<EndedJob> {
   const { job } = await eventually(
     () =>
       platform.query<{ job: EndedJob & { finishedAt: string | null } }>(
@@ -27,6 +27,7 @@ export async function ended(platform: Platform, id: string): Promise<EndedJob> {
         { id },
       ),
     (answer) => answer.job.finishedAt !== null,
+    timeoutMs,
   );
   return job;
 }
@@ -36,8 +37,9 @@ export async function upkeep<T = Record<string, unknown>>(
   platform: Platform,
   operation: string,
   input: object = {},
+  timeoutMs?: number,
 ): Promise<T> {
-  const job = await ended(platform, await start(platform, operation, input));
+  const job = await ended(platform, await start(platform, operation, input), timeoutMs);
   if (job.state !== "COMPLETED") throw new Error(`${operation} ended ${job.state}: ${job.error}`);
   return job.result as T;
 }

@@ -89,6 +89,11 @@ async function pauseAmidTraining(worker: ClusterProcess, active: () => Promise<J
   return jobs.edges[0]!.node;
 }
 
+const trainingsGoOn = {
+  ci: false,
+  writers: (run: string) => [new TrainingsWriter(run), jobsOf(run)],
+};
+
 export const workerFaults: Fault[] = [
   killed("worker killed around a job", ["job.claimed", "job.handled", "job.completed"], {
     ci: true,
@@ -98,13 +103,8 @@ export const workerFaults: Fault[] = [
     ci: false,
     writers: (run) => [new DocumentsWriter(run, { embedded: true }), jobsOf(run)],
   }),
-  killed(
-    "worker killed between object and row",
-    ["training.stored", "training.written", "training.published"],
-    {
-      ci: false,
-      writers: (run) => [new TrainingsWriter(run), jobsOf(run)],
-    },
-  ),
+  // A job is given up when three workers have died of it: each of these kills one run twice at most.
+  killed("worker killed between object and row", ["training.stored", "training.written"], trainingsGoOn),
+  killed("worker killed after a training's commit", ["training.published"], trainingsGoOn),
   stopped,
 ];
