@@ -100,7 +100,7 @@ async function cleanup(): Promise<BenchRow> {
   try {
     let removed = 0;
     const took = await seconds(async () => {
-      removed = (await cleanUp(platform, 0, false)).artifacts.length;
+      removed = (await cleanUp(platform, 0, false)).counts.artifacts!;
     });
     return {
       name: `\`cleanup\` of ${removed.toLocaleString("en")} artifacts that nothing refers to, embedded`,
