@@ -6,6 +6,7 @@ import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runti
 import { migrations } from "../migrations/index.js";
 import type { Config, InferenceConfig } from "./config/config.js";
 import { closeInOrder } from "./close-in-order.js";
+import type { LatestConfig } from "./live-config.js";
 import { openEngines } from "./engines.js";
 import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
@@ -90,15 +91,20 @@ const LINK_KEY_BYTES = 32;
 export interface AppOptions {
   /** What the door answers: the graph and health, or health alone. */
   serves?: "graph" | "health";
+  /** Where secrets may change while the process runs. */
+  latest?: LatestConfig;
 }
 
 /** The composition root: one place that knows every constructor. */
-export async function createApp(config: Config, { serves = "graph" }: AppOptions = {}): Promise<App> {
+export async function createApp(
+  config: Config,
+  { serves = "graph", latest = () => config }: AppOptions = {},
+): Promise<App> {
   const logger = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const engines = await openEngines(config, { entities, migrations }, logger);
+  const engines = await openEngines(latest, { entities, migrations }, logger);
   await assertSchemaIsKnown(engines.database);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, await readLinkKey(config), logger);

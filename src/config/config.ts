@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { readSecretFiles } from "./secret-files.js";
 import { describeSettings, readSettings } from "./settings.js";
 import type { Settings } from "./settings.js";
 
@@ -90,14 +91,19 @@ export interface CacheConfig {
   ttlSeconds: number;
 }
 
+export interface S3Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
 export interface S3Config {
   endpoint: string;
   /** Where clients reach the store; absent: they do not, and all bytes pass through the gateway. */
   publicEndpoint?: string;
   region: string;
   bucket: string;
-  /** Absent: the environment's own credentials, e.g. of the node's role. */
-  credentials?: { accessKeyId: string; secretAccessKey: string };
+  /** Absent: the environment's own credentials, e.g. of the node's role. A function is asked at each request. */
+  credentials?: S3Credentials | (() => S3Credentials);
   pathStyle: boolean;
   /** Of model files kept on local disk. */
   localBytes: number;
@@ -187,8 +193,14 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   { apart = false }: ConfigOptions = {},
 ): Config {
-  const { settings, complaints } = readSettings(environment);
-  const all = [...complaints, ...crossChecks(settings), ...(apart ? apartChecks(environment) : [])];
+  const read = readSecretFiles(environment);
+  const { settings, complaints } = readSettings(read.environment);
+  const all = [
+    ...read.complaints,
+    ...complaints,
+    ...crossChecks(settings),
+    ...(apart ? apartChecks(read.environment) : []),
+  ];
   if (all.length > 0) throw new ConfigurationError(all);
   return toConfig(settings as Settings);
 }
