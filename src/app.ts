@@ -18,6 +18,7 @@ import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
+import type { IdentitySecrets } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
 import type { ModelsModule } from "./modules/models/index.js";
 import {
@@ -110,7 +111,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
       ? createHealthDoor(health)
       : await createGateway({
           ...{ schema, database, models, health },
-          authenticator: new Authenticator(config.auth),
+          authenticator: new Authenticator(config.auth, () => secretsOf(config)),
           feed: operations.feed,
           policy: config.http,
           publicUrl: config.http.publicUrl,
@@ -251,11 +252,19 @@ function createRuntime(settings: InferenceConfig, modelOf: (key: string) => stri
   });
 }
 
+function secretsOf({ auth }: Config): IdentitySecrets {
+  return {
+    jwt: auth.jwtSecret,
+    jwtPrevious: auth.jwtSecretPrevious,
+    apiKey: auth.apiKeySecret,
+    apiKeyPrevious: auth.apiKeySecretPrevious,
+  };
+}
+
 /** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
 async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
-  if (auth.jwtSecret !== undefined) {
-    return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
-  }
+  const secret = auth.jwtSecret ?? auth.apiKeySecret;
+  if (secret !== undefined) return createHmac("sha256", secret).update("254carbon artifact links").digest();
   const file = join(dataDir, "artifact-links.key");
   const kept = await readFile(file).catch(() => undefined);
   if (kept?.length === LINK_KEY_BYTES) return kept;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError } from "graphql";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
-import { UnauthenticatedError } from "../shared/errors.js";
+import { UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { cameDirectly } from "./origin-guard.js";
 
 /** Makes the context of each request, on both doors. */
@@ -14,15 +14,19 @@ export class RequestContexts {
     private readonly publicUrl: string | undefined,
   ) {}
 
-  /** @throws {GraphQLError} UNAUTHENTICATED, answered with HTTP status 401 */
+  /** @throws {GraphQLError} UNAUTHENTICATED or UNAVAILABLE, answered with HTTP status 401 or 503 */
   async ofHttp(
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
     const identity = await this.identify(request, request.headers.authorization).catch((error: unknown) => {
-      if (!(error instanceof UnauthenticatedError)) throw error;
-      throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } });
+      const status = statusOf(error);
+      if (status === undefined) throw error;
+      throw new GraphQLError((error as Error).message, {
+        originalError: error as Error,
+        extensions: { http: { status } },
+      });
     });
     const presence = new CallerPresence();
     response.once("close", () => {
@@ -48,4 +52,9 @@ export class RequestContexts {
     const baseUrl = this.publicUrl?.replace(/\/$/, "") ?? `http://${request.headers.host ?? "localhost"}`;
     return new RequestContext(caller, requestId, baseUrl, presence, this.feed);
   }
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof UnauthenticatedError) return 401;
+  return error instanceof UnavailableError ? 503 : undefined;
 }

@@ -9,7 +9,7 @@ import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Identity } from "../modules/identity/index.js";
-import { PlatformError, RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
+import { PlatformError, RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
@@ -23,6 +23,8 @@ const MAX_PAYLOAD_BYTES = 64 * 1024;
 const MOST_OPERATIONS = 20;
 /** For the other side's word of farewell; one that is silent or slow is cut off. */
 const FAREWELL_MS = 1_000;
+/** A close code of WebSocket itself (RFC 6455 and its registry). */
+const TRY_AGAIN_LATER = 1013;
 
 interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
@@ -121,6 +123,8 @@ async function admit(
     extra.identity = identity;
   } catch (error) {
     if (error instanceof UnauthenticatedError) return false;
+    // Clients come again: it may be known by then.
+    if (error instanceof UnavailableError) extra.socket.close(TRY_AGAIN_LATER, error.message);
     throw error;
   }
   extra.presence = new CallerPresence();
