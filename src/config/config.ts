@@ -133,6 +133,12 @@ export interface RetentionConfig {
   cleanupDays: number;
   predictionLogDays: number;
   eventDays: number;
+  auditDays: number;
+}
+
+export interface AuditConfig {
+  /** Whether queries have entries, too. */
+  queries: boolean;
 }
 
 export interface Config {
@@ -160,6 +166,7 @@ export interface Config {
   queueRates: Record<string, number>;
   schedules: SchedulesConfig;
   retention: RetentionConfig;
+  audit: AuditConfig;
   /** Folder of pg_dump and pg_restore; absent: they are found by PATH. */
   postgresBin?: string;
   inference: InferenceConfig;
@@ -482,7 +489,9 @@ function upkeepConfig(settings: Settings) {
       cleanupDays: settings.ML_CLEANUP_DAYS,
       predictionLogDays: settings.ML_PREDICTION_LOG_DAYS,
       eventDays: settings.ML_EVENT_DAYS,
+      auditDays: settings.ML_AUDIT_DAYS,
     },
+    audit: { queries: settings.ML_AUDIT_QUERIES ?? true },
     postgresBin: settings.ML_POSTGRES_BIN,
   };
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError } from "graphql";
+import { outcomeOf } from "../modules/audit/index.js";
+import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError, UnavailableError } from "../shared/errors.js";
@@ -12,6 +14,7 @@ export class RequestContexts {
     private readonly authenticator: Authenticator,
     private readonly feed: EventSource,
     private readonly publicUrl: string | undefined,
+    private readonly trail: AuditTrail,
   ) {}
 
   /** @throws {GraphQLError} UNAUTHENTICATED or UNAVAILABLE, answered with HTTP status 401 or 503 */
@@ -20,7 +23,8 @@ export class RequestContexts {
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const identity = await this.identify(request, request.headers.authorization).catch((error: unknown) => {
+    const { authorization } = request.headers;
+    const identity = await this.identify(request, authorization, requestId).catch((error: unknown) => {
       const status = statusOf(error);
       if (status === undefined) throw error;
       throw new GraphQLError((error as Error).message, {
@@ -39,8 +43,19 @@ export class RequestContexts {
     return this.create(identity, request, randomUUID(), presence);
   }
 
-  identify(request: IncomingMessage, authorization: string | undefined): Promise<Identity> {
-    return this.authenticator.authenticate(authorization, cameDirectly(request));
+  async identify(
+    request: IncomingMessage,
+    authorization: string | undefined,
+    requestId: string = randomUUID(),
+  ): Promise<Identity> {
+    try {
+      return await this.authenticator.authenticate(authorization, cameDirectly(request));
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
+      this.trail.refused(entry, request.socket.remoteAddress ?? "unknown");
+      throw error;
+    }
   }
 
   private create(
