@@ -6,6 +6,9 @@ import { readFileSync } from "node:fs";
  */
 export const SECRET_VARIABLES = [
   "ML_JWT_SECRET_KEY",
+  "ML_JWT_SECRET_KEY_PREVIOUS",
+  "ML_API_KEY_SECRET",
+  "ML_API_KEY_SECRET_PREVIOUS",
   "ML_VECTOR_DB_DSN",
   "ML_VECTOR_DB_REPLICA_DSNS",
   "ML_REDIS_URL",

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError } from "graphql";
+import { outcomeOf } from "../modules/audit/index.js";
+import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
-import { UnauthenticatedError } from "../shared/errors.js";
+import { UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { cameDirectly } from "./origin-guard.js";
 
 /** Makes the context of each request, on both doors. */
@@ -12,17 +14,23 @@ export class RequestContexts {
     private readonly authenticator: Authenticator,
     private readonly feed: EventSource,
     private readonly publicUrl: string | undefined,
+    private readonly trail: AuditTrail,
   ) {}
 
-  /** @throws {GraphQLError} UNAUTHENTICATED, answered with HTTP status 401 */
+  /** @throws {GraphQLError} UNAUTHENTICATED or UNAVAILABLE, answered with HTTP status 401 or 503 */
   async ofHttp(
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const identity = await this.identify(request, request.headers.authorization).catch((error: unknown) => {
-      if (!(error instanceof UnauthenticatedError)) throw error;
-      throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } });
+    const { authorization } = request.headers;
+    const identity = await this.identify(request, authorization, requestId).catch((error: unknown) => {
+      const status = statusOf(error);
+      if (status === undefined) throw error;
+      throw new GraphQLError((error as Error).message, {
+        originalError: error as Error,
+        extensions: { http: { status } },
+      });
     });
     const presence = new CallerPresence();
     response.once("close", () => {
@@ -35,8 +43,19 @@ export class RequestContexts {
     return this.create(identity, request, randomUUID(), presence);
   }
 
-  identify(request: IncomingMessage, authorization: string | undefined): Promise<Identity> {
-    return this.authenticator.authenticate(authorization, cameDirectly(request));
+  async identify(
+    request: IncomingMessage,
+    authorization: string | undefined,
+    requestId: string = randomUUID(),
+  ): Promise<Identity> {
+    try {
+      return await this.authenticator.authenticate(authorization, cameDirectly(request));
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
+      this.trail.refused(entry, request.socket.remoteAddress ?? "unknown");
+      throw error;
+    }
   }
 
   private create(
@@ -48,4 +67,9 @@ export class RequestContexts {
     const baseUrl = this.publicUrl?.replace(/\/$/, "") ?? `http://${request.headers.host ?? "localhost"}`;
     return new RequestContext(caller, requestId, baseUrl, presence, this.feed);
   }
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof UnauthenticatedError) return 401;
+  return error instanceof UnavailableError ? 503 : undefined;
 }

@@ -5,6 +5,7 @@ import fastifyApollo from "@as-integrations/fastify";
 import Fastify from "fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { GraphQLSchema } from "graphql";
+import type { AuditTrail } from "../modules/audit/index.js";
 import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
 import type { ModelsModule } from "../modules/models/index.js";
 import type { Database, ServedRequest } from "../ports/database.js";
@@ -30,6 +31,7 @@ export interface GatewayOptions {
   schema: GraphQLSchema;
   authenticator: Authenticator;
   feed: EventSource;
+  trail: AuditTrail;
   models: ModelsModule;
   database: Pick<Database, "serve" | "acknowledge">;
   health: HealthState;
@@ -55,9 +57,9 @@ declare module "fastify" {
 /** The HTTP door: GraphQL, subscriptions, artifacts, health, metrics and the explorer. */
 export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
-  const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl);
-  const { explorer, database } = options;
-  const apollo = createApollo(options.schema, { explorer, database });
+  const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl, options.trail);
+  const { explorer, database, trail } = options;
+  const apollo = createApollo(options.schema, { explorer, database, trail });
   await apollo.start();
   await fastify.register(fastifyApollo(apollo), {
     path: "/graphql",
@@ -68,9 +70,12 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
     },
   });
   serveHealth(fastify, options.health, metricsRegistry);
-  serveArtifacts(fastify, options.models.registry, options.models.links);
+  serveArtifacts(fastify, options.models.registry, options.models.links, trail);
   if (options.explorer) serveExplorer(fastify);
-  const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, options.policy);
+  const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, {
+    policy: options.policy,
+    trail,
+  });
   const close = async (graceMs: number): Promise<void> => {
     const cut = setTimeout(() => fastify.server.closeAllConnections(), graceMs);
     await subscriptions.close();

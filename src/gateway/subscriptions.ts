@@ -1,15 +1,17 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { GraphQLError, Kind, parse, specifiedRules, validate } from "graphql";
-import type { GraphQLFormattedError, GraphQLSchema } from "graphql";
+import { GraphQLError, Kind, getOperationAST, parse, specifiedRules, validate } from "graphql";
+import type { GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from "graphql";
 import type { Context, SubscribePayload } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
+import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence } from "../modules/identity/index.js";
-import type { Identity } from "../modules/identity/index.js";
-import { PlatformError, RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
+import type { Identity, RequestContext } from "../modules/identity/index.js";
+import { PlatformError, RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import { labelOf } from "./audited-operations.js";
 import { finiteNumbers } from "./finite-numbers.js";
 import { formatError } from "./format-error.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
@@ -23,6 +25,8 @@ const MAX_PAYLOAD_BYTES = 64 * 1024;
 const MOST_OPERATIONS = 20;
 /** For the other side's word of farewell; one that is silent or slow is cut off. */
 const FAREWELL_MS = 1_000;
+/** A close code of WebSocket itself (RFC 6455 and its registry). */
+const TRY_AGAIN_LATER = 1013;
 
 interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
@@ -43,7 +47,7 @@ export function serveSubscriptions(
   server: Server,
   schema: GraphQLSchema,
   contexts: RequestContexts,
-  policy: OriginPolicy,
+  { policy, trail }: { policy: OriginPolicy; trail: AuditTrail },
 ): Subscriptions {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
   const graph = useServer<{ authorization?: unknown } | undefined, SocketExtra>(
@@ -58,7 +62,16 @@ export function serveSubscriptions(
       },
       onSubscribe: (socket, _id, payload) => refusal(socket, payload, schema),
       context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
-      onError: (_socket, _id, _payload, errors) => errors.map(translate),
+      onOperation: (_socket, _id, _payload, { document, operationName, contextValue }, result) => {
+        const operation = getOperationAST(document, operationName);
+        const refused = "errors" in result ? result.errors?.map(translate) : undefined;
+        audit(trail, contextValue as RequestContext, operation, refused);
+      },
+      onError: ({ extra }, _id, _payload, errors) => {
+        const translated = errors.map(translate);
+        audit(trail, contexts.ofSocket(extra.identity!, extra.request, extra.presence!), null, translated);
+        return translated;
+      },
       onNext: (_socket, _id, _payload, _args, result) =>
         result.errors ? { ...result, errors: result.errors.map(translate) } : undefined,
     },
@@ -121,6 +134,8 @@ async function admit(
     extra.identity = identity;
   } catch (error) {
     if (error instanceof UnauthenticatedError) return false;
+    // Clients come again: it may be known by then.
+    if (error instanceof UnavailableError) extra.socket.close(TRY_AGAIN_LATER, error.message);
     throw error;
   }
   extra.presence = new CallerPresence();
@@ -130,6 +145,22 @@ async function admit(
     extra.expiry = setTimeout(() => extra.socket.close(CloseCode.Forbidden, "the token has expired"), left);
   }
   return true;
+}
+
+/** One entry at the start of a subscription, or for a query over the socket. */
+function audit(
+  trail: AuditTrail,
+  { caller, requestId, operation: own }: RequestContext,
+  operation: OperationDefinitionNode | null | undefined,
+  errors: readonly GraphQLFormattedError[] | undefined,
+): void {
+  if (own.audited) return;
+  trail.operated({
+    ...{ actor: caller.subject, requestId, action: operation?.operation ?? "subscription" },
+    ...(operation ? labelOf(operation) : { target: null, operation: null }),
+    outcome: errors ? String(errors[0]?.extensions?.code ?? "INTERNAL") : "OK",
+    durationMs: 0,
+  });
 }
 
 function translate(error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError {

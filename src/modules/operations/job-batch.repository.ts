@@ -12,7 +12,7 @@ export interface EndedJob {
 /** Appends an event for every row of `changed`, and wakes the readers of events. */
 const TOLD = `events AS (
     INSERT INTO outbox_events (transaction_id, topic, subject, payload, at)
-    SELECT pg_current_xact_id()::text::bigint, 'job', jsonb_build_object('job', id, 'kind', kind),
+    SELECT pg_current_xact_id()::text::bigint + (SELECT added FROM event_origin), 'job', jsonb_build_object('job', id, 'kind', kind),
       jsonb_build_object('job', id, 'state', state, 'progress', progress), clock_timestamp()
     FROM changed
   ), told AS (SELECT pg_notify('${OUTBOX_CHANNEL}', 'job'))`;

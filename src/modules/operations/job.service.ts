@@ -5,6 +5,7 @@ import { NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { currentTraceContext } from "../../telemetry/tracing.js";
+import { noteAudited } from "../audit/index.js";
 import type { JobRow } from "./job.entity.js";
 import { JobRepository } from "./job.repository.js";
 import type { JobFilter } from "./job.repository.js";
@@ -38,13 +39,15 @@ export class JobService {
   }
 
   /** Creates the row; hand the job to `dispatch` after the transaction has committed. */
-  create<P extends Record<string, unknown>>(
+  async create<P extends Record<string, unknown>>(
     tx: Transaction,
     definition: JobDefinition<P>,
     payload: P,
     createdBy: string,
   ): Promise<CreatedJob> {
-    return new JobRepository(tx).create(definition, payload, createdBy, currentTraceContext());
+    const created = await new JobRepository(tx).create(definition, payload, createdBy, currentTraceContext());
+    noteAudited({ job: created.job.id });
+    return created;
   }
 
   /**
