@@ -116,6 +116,8 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           publicUrl: config.http.publicUrl,
           explorer: config.explorer,
           maxBodyBytes: config.http.maxBodyBytes,
+          ledger: engines.ledger,
+          limits: config.limits,
         });
   await operations.feed.start();
   await models.served.start();
@@ -142,6 +144,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           "the object store": () => store.close(),
           "the mirror": () => engines.mirror?.store.close(),
           "the caches": () => engines.caches.close(),
+          "the ledger of points": () => engines.ledger.close(),
           "the process lock": () => engines.lock?.close(),
           "the database": () => database.close(),
           traces: () => tracing.close(),

@@ -21,6 +21,19 @@ export interface HttpConfig {
   maxBodyBytes: number;
 }
 
+/** What one client may cost; where it is said, 0 is without end. */
+export interface LimitsConfig {
+  document: { tokens: number; depth: number; aliases: number; directives: number; rootFields: number };
+  /** Points of one operation. */
+  operationPoints: number;
+  /** Points of a caller, a minute; 0 is without end. */
+  ratePoints: number;
+  /** Refused credentials of an address, a minute; 0 is without end. */
+  failedLogins: number;
+  /** Addresses and networks whose `X-Forwarded-For` is believed. */
+  trustedProxies: string[];
+}
+
 export interface AuthConfig {
   jwtSecret?: string;
   issuer: string;
@@ -121,6 +134,7 @@ export interface RetentionConfig {
 export interface Config {
   environment: Environment;
   http: HttpConfig;
+  limits: LimitsConfig;
   auth: AuthConfig;
   logLevel: LogLevel;
   dataDir: string;
@@ -294,6 +308,7 @@ function toConfig(settings: Settings): Config {
       publicUrl: settings.ML_PUBLIC_URL,
       maxBodyBytes: settings.ML_MAX_BODY_BYTES,
     },
+    limits: limitsConfig(settings, exposed),
     auth: {
       jwtSecret: settings.ML_JWT_SECRET_KEY,
       issuer: settings.ML_JWT_ISSUER,
@@ -330,6 +345,24 @@ function toConfig(settings: Settings): Config {
     otlpEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     samples: settings.ML_SAMPLES ?? settings.ML_ENV === "development",
     explorer: settings.ML_EXPLORER ?? !exposed,
+  };
+}
+
+const RATE_LIMIT_POINTS = 6_000;
+
+function limitsConfig(settings: Settings, exposed: boolean): LimitsConfig {
+  return {
+    document: {
+      tokens: settings.ML_MAX_TOKENS,
+      depth: settings.ML_MAX_DEPTH,
+      aliases: settings.ML_MAX_ALIASES,
+      directives: settings.ML_MAX_DIRECTIVES,
+      rootFields: settings.ML_MAX_ROOT_FIELDS,
+    },
+    operationPoints: settings.ML_MAX_OPERATION_COST,
+    ratePoints: settings.ML_RATE_LIMIT_POINTS ?? (exposed ? RATE_LIMIT_POINTS : 0),
+    failedLogins: settings.ML_MAX_FAILED_LOGINS,
+    trustedProxies: settings.ML_TRUSTED_PROXIES,
   };
 }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { GraphQLError } from "graphql";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
+import type { ClientAddresses } from "./client-address.js";
+import type { FailedLogins } from "./failed-logins.js";
 import { cameDirectly } from "./origin-guard.js";
 
 /** Makes the context of each request, on both doors. */
@@ -12,18 +13,20 @@ export class RequestContexts {
     private readonly authenticator: Authenticator,
     private readonly feed: EventSource,
     private readonly publicUrl: string | undefined,
+    private readonly addresses: ClientAddresses,
+    private readonly failedLogins: FailedLogins,
   ) {}
 
-  /** @throws {GraphQLError} UNAUTHENTICATED, answered with HTTP status 401 */
+  /**
+   * @throws {UnauthenticatedError}
+   * @throws {RateLimitedError} for an address whose credentials were refused too often
+   */
   async ofHttp(
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const identity = await this.identify(request, request.headers.authorization).catch((error: unknown) => {
-      if (!(error instanceof UnauthenticatedError)) throw error;
-      throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } });
-    });
+    const identity = await this.identify(request, request.headers.authorization);
     const presence = new CallerPresence();
     response.once("close", () => {
       if (!response.writableFinished) presence.leave();
@@ -35,8 +38,15 @@ export class RequestContexts {
     return this.create(identity, request, randomUUID(), presence);
   }
 
-  identify(request: IncomingMessage, authorization: string | undefined): Promise<Identity> {
-    return this.authenticator.authenticate(authorization, cameDirectly(request));
+  async identify(request: IncomingMessage, authorization: string | undefined): Promise<Identity> {
+    const address = this.addresses.of(request);
+    this.failedLogins.assertMayTry(address);
+    try {
+      return await this.authenticator.authenticate(authorization, cameDirectly(request));
+    } catch (error) {
+      if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
+      throw error;
+    }
   }
 
   private create(

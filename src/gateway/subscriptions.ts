@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { GraphQLError, Kind, parse, specifiedRules, validate } from "graphql";
-import type { GraphQLFormattedError, GraphQLSchema } from "graphql";
+import { GraphQLError } from "graphql";
+import type { ExecutionArgs, GraphQLFormattedError, GraphQLSchema } from "graphql";
 import type { Context, SubscribePayload } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
@@ -9,18 +9,21 @@ import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Identity } from "../modules/identity/index.js";
-import { PlatformError, RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
-import { finiteNumbers } from "./finite-numbers.js";
+import { RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
+import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
+import type { OperationGate } from "./operation-gate.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
-import { assertAffordable } from "./query-limits.js";
 import type { RequestContexts } from "./request-contexts.js";
+import { withoutSuggestions } from "./suggestions.js";
 
 const INIT_TIMEOUT_MS = 3_000;
 const MAX_PAYLOAD_BYTES = 64 * 1024;
 /** Operations under way on one socket: each subscription reads the outbox by itself. */
 const MOST_OPERATIONS = 20;
+/** As HTTP's 429. */
+const CLOSED_FOR_RATE = 4429;
 /** For the other side's word of farewell; one that is silent or slow is cut off. */
 const FAREWELL_MS = 1_000;
 
@@ -38,25 +41,33 @@ export interface Subscriptions {
   close(): Promise<void>;
 }
 
+export interface SubscriptionOptions {
+  schema: GraphQLSchema;
+  contexts: RequestContexts;
+  gate: OperationGate;
+  policy: OriginPolicy;
+  /** Whether errors offer names that are like a wrong one. */
+  suggestions: boolean;
+}
+
 /** Serves graphql-transport-ws on /graphql of the HTTP server. */
-export function serveSubscriptions(
-  server: Server,
-  schema: GraphQLSchema,
-  contexts: RequestContexts,
-  policy: OriginPolicy,
-): Subscriptions {
+export function serveSubscriptions(server: Server, options: SubscriptionOptions): Subscriptions {
+  const { schema, contexts, policy } = options;
+  const translate = (error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError => {
+    const told = formatError("toJSON" in error ? error.toJSON() : error, error);
+    return options.suggestions ? told : withoutSuggestions(told);
+  };
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
   const graph = useServer<{ authorization?: unknown } | undefined, SocketExtra>(
     {
       schema,
-      validate: (graph, document) => validate(graph, document, [...specifiedRules, finiteNumbers]),
       connectionInitWaitTimeout: INIT_TIMEOUT_MS,
       onConnect: (socket) => admit(socket, contexts),
       onDisconnect: ({ extra }) => {
         clearTimeout(extra.expiry);
         extra.presence?.leave();
       },
-      onSubscribe: (socket, _id, payload) => refusal(socket, payload, schema),
+      onSubscribe: (socket, _id, payload) => admitOperation(socket, payload, options),
       context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
       onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: (_socket, _id, _payload, _args, result) =>
@@ -83,27 +94,22 @@ export function serveSubscriptions(
   };
 }
 
-/** What keeps an operation from being started: its own failure, never the end of the whole socket. */
-function refusal(
-  { subscriptions }: SocketContext,
-  { query, variables }: SubscribePayload,
-  schema: GraphQLSchema,
-): GraphQLError[] | undefined {
+/** What is to be run, or what keeps it from being started: its own failure, never the end of the whole socket. */
+async function admitOperation(
+  { subscriptions, extra }: SocketContext,
+  payload: SubscribePayload,
+  { schema, gate }: SubscriptionOptions,
+): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
     if (Object.keys(subscriptions).length > MOST_OPERATIONS) {
       throw new RateLimitedError(`a socket carries ${MOST_OPERATIONS} operations at most`);
     }
-    const document = parse(query);
-    for (const definition of document.definitions) {
-      if (definition.kind === Kind.OPERATION_DEFINITION) {
-        assertAffordable(schema, document, definition, variables ?? {});
-      }
-    }
-    return undefined;
+    const { document } = await gate.admit(payload, extra.identity!.caller.subject);
+    const { operationName, variables: variableValues } = payload;
+    return { schema, document, operationName, variableValues };
   } catch (error) {
-    if (error instanceof GraphQLError) return [error];
-    if (error instanceof PlatformError) return [new GraphQLError(error.message, { originalError: error })];
-    return [new GraphQLError("the document is nested too deep")];
+    if (error instanceof RefusedDocumentError) return error.errors;
+    return [new GraphQLError((error as Error).message, { originalError: error as Error })];
   }
 }
 
@@ -121,7 +127,9 @@ async function admit(
     extra.identity = identity;
   } catch (error) {
     if (error instanceof UnauthenticatedError) return false;
-    throw error;
+    if (!(error instanceof RateLimitedError)) throw error;
+    extra.socket.close(CLOSED_FOR_RATE, "too many refused credentials");
+    return false;
   }
   extra.presence = new CallerPresence();
   const { expiresAt } = extra.identity;
@@ -130,11 +138,6 @@ async function admit(
     extra.expiry = setTimeout(() => extra.socket.close(CloseCode.Forbidden, "the token has expired"), left);
   }
   return true;
-}
-
-function translate(error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError {
-  const formatted = "toJSON" in error ? error.toJSON() : error;
-  return formatError(formatted, error);
 }
 
 function refuse(socket: Duplex, status: string): void {

@@ -40,7 +40,7 @@ export class CallerPresence {
 /** What a resolver knows about the request it serves. Apollo works on a shallow copy of it. */
 export class RequestContext {
   /** What the gateway learns of the operation and reports at the end; shared by the copies. */
-  readonly operation: { type?: string; span?: OpenSpan; served?: ServedRequest } = {};
+  readonly operation: { type?: string; span?: OpenSpan; served?: ServedRequest; document?: object } = {};
 
   private readonly loaders = new Map<string, DataLoader<never, unknown>>();
 
