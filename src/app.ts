@@ -13,11 +13,14 @@ import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
 import { HealthState } from "./gateway/health-state.js";
 import { createGateway } from "./gateway/server.js";
+import { auditEntities, AuditedDatabase, auditPartitions, createAuditModule } from "./modules/audit/index.js";
+import type { AuditModule } from "./modules/audit/index.js";
 import { createCurvesModule, curveEntities, snapshotPartitions } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
+import type { IdentitySecrets } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
 import type { ModelsModule } from "./modules/models/index.js";
 import {
@@ -59,6 +62,7 @@ export const entities = [
   ...predictionEntities,
   ...searchEntities,
   ...upkeepEntities,
+  ...auditEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -75,6 +79,7 @@ export interface App {
   training: TrainingModule;
   search: SearchModule;
   upkeep: UpkeepModule;
+  audit: AuditModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
   door: Door;
@@ -98,27 +103,23 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const engines = await openEngines(config, { entities, migrations }, logger);
-  await assertSchemaIsKnown(engines.database);
+  const opened = await openEngines(config, { entities, migrations }, logger);
+  await assertSchemaIsKnown(opened.database);
+  const audit = createAudit(config, opened, logger);
+  const engines = { ...opened, database: new AuditedDatabase(opened.database, () => undefined) };
   const { database, queue, store } = engines;
-  const modules = createModules(config, engines, await readLinkKey(config), logger);
+  const modules = createModules(config, engines, audit, await readLinkKey(config), logger);
   const { runtime, operations, models, embeddings, predictions } = modules;
-  const schema = await buildGraph(modules.resolvers, { traced: config.otlpEndpoint !== undefined });
+  const schema = await buildGraph(modules.resolvers, {
+    trail: audit.trail,
+    traced: config.otlpEndpoint !== undefined,
+  });
   const health = createHealth(config, engines, modules);
   const door =
     serves === "health"
       ? createHealthDoor(health)
-      : await createGateway({
-          ...{ schema, database, models, health },
-          authenticator: new Authenticator(config.auth),
-          feed: operations.feed,
-          policy: config.http,
-          publicUrl: config.http.publicUrl,
-          explorer: config.explorer,
-          maxBodyBytes: config.http.maxBodyBytes,
-          ledger: engines.ledger,
-          limits: config.limits,
-        });
+      : await createGraphDoor(config, engines, { ...modules, audit }, { schema, health });
+  audit.buffer.start();
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
@@ -127,6 +128,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
     logger,
     ...engines,
     ...modules,
+    audit,
     schema,
     door,
     health,
@@ -137,6 +139,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           door: () => door.close(0),
           subscriptions: () => operations.feed.close(),
           "the prediction log": () => predictions.log.close(),
+          "the audit log": () => audit.buffer.close(),
           "served versions": () => models.served.close(),
           "the job queue": () => queue.close(),
           embeddings: () => embeddings.embeddings.close(),
@@ -152,6 +155,29 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
         logger,
       ),
   };
+}
+
+function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
+  return createAuditModule({ database, logger, queries, onEntry: () => undefined });
+}
+
+function createGraphDoor(
+  config: Config,
+  { database, ledger }: Engines,
+  { models, operations, audit }: { models: ModelsModule; operations: OperationsModule; audit: AuditModule },
+  served: { schema: GraphQLSchema; health: HealthState },
+): Promise<Door> {
+  const { http, limits, explorer } = config;
+  return createGateway({
+    ...served,
+    ...{ database, ledger, models, limits, explorer },
+    trail: audit.trail,
+    authenticator: new Authenticator(config.auth, () => secretsOf(config)),
+    feed: operations.feed,
+    policy: http,
+    publicUrl: http.publicUrl,
+    maxBodyBytes: http.maxBodyBytes,
+  });
 }
 
 function createHealth(
@@ -171,7 +197,13 @@ function createHealth(
 }
 
 /** Every module over the engines, and the resolvers that make the graph. */
-function createModules(config: Config, engines: Engines, linkKey: Uint8Array, logger: Logger) {
+function createModules(
+  config: Config,
+  engines: Engines,
+  audit: AuditModule,
+  linkKey: Uint8Array,
+  logger: Logger,
+) {
   const { database, queue, store, caches } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
   const runtime = createRuntime(inference, (key) => models.served.modelOf(key));
@@ -185,6 +217,7 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     operations,
     curves,
     linkKey,
+    trail: audit.trail,
     maxArtifactBytes,
     logger,
   });
@@ -219,7 +252,7 @@ function createModules(config: Config, engines: Engines, linkKey: Uint8Array, lo
     folder: join(config.dataDir, "dumps"),
     backupDays: config.retention.backupDays,
   });
-  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep];
+  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep, audit];
   const resolvers = [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
@@ -237,6 +270,7 @@ function largeTables({ retention }: Config) {
     snapshotPartitions,
     predictionPartitions(retention.predictionLogDays),
     outboxPartitions(retention.eventDays),
+    ...auditPartitions(retention.auditDays),
   ];
 }
 
@@ -254,11 +288,19 @@ function createRuntime(settings: InferenceConfig, modelOf: (key: string) => stri
   });
 }
 
+function secretsOf({ auth }: Config): IdentitySecrets {
+  return {
+    jwt: auth.jwtSecret,
+    jwtPrevious: auth.jwtSecretPrevious,
+    apiKey: auth.apiKeySecret,
+    apiKeyPrevious: auth.apiKeySecretPrevious,
+  };
+}
+
 /** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
 async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
-  if (auth.jwtSecret !== undefined) {
-    return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
-  }
+  const secret = auth.jwtSecret ?? auth.apiKeySecret;
+  if (secret !== undefined) return createHmac("sha256", secret).update("254carbon artifact links").digest();
   const file = join(dataDir, "artifact-links.key");
   const kept = await readFile(file).catch(() => undefined);
   if (kept?.length === LINK_KEY_BYTES) return kept;

@@ -1,4 +1,5 @@
 import type { App } from "../src/app.js";
+import { apartFromAudit } from "../src/modules/audit/index.js";
 import type { Delivery, JobWorker } from "../src/ports/job-queue.js";
 import { UnavailableError } from "../src/shared/errors.js";
 import { inLogScope } from "../src/telemetry/logger.js";
@@ -21,7 +22,9 @@ export async function startWorkers(app: App, queues: readonly string[]): Promise
     string,
     (payload: never, run: never) => Promise<Record<string, unknown> | undefined>
   >;
-  const deliver = (delivery: Delivery): Promise<void> =>
+  // Whoever's request woke the worker, what it does is its own.
+  const deliver = (delivery: Delivery): Promise<void> => apartFromAudit(() => work(delivery));
+  const work = (delivery: Delivery): Promise<void> =>
     inLogScope({ job: delivery.id }, () =>
       inRemoteSpan(
         delivery.traceContext,

@@ -5,6 +5,14 @@ import { isCronPattern } from "./cron-pattern.rules.js";
 
 const MIB = 1024 * 1024;
 
+const PROVIDER_ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"] as const;
+/** What an identity provider may sign tokens with: never by a secret that it shares. */
+export type ProviderAlgorithm = (typeof PROVIDER_ALGORITHMS)[number];
+
+function isProviderAlgorithm(name: string): boolean {
+  return PROVIDER_ALGORITHMS.some((algorithm) => algorithm === name);
+}
+
 /** A variable set to the empty string is as good as absent. */
 const blankIsAbsent = (value: unknown): unknown => (value === "" ? undefined : value);
 
@@ -119,6 +127,21 @@ function isNetwork(item: string): boolean {
 }
 /** Only mentioned by name, never by value, in any message. */
 const secret = z.preprocess(blankIsAbsent, z.string().optional());
+/** Of kinds of keys that a provider may have; what one kind can do twice is there once at most. */
+const algorithms = z.preprocess(
+  blankIsAbsent,
+  z
+    .string()
+    .default("RS256,ES256")
+    .transform((value) => value.split(",").map((item) => item.trim()))
+    .refine((items) => items.every(isProviderAlgorithm) && new Set(items).size === items.length, {
+      error: `allowed: ${PROVIDER_ALGORITHMS.join(", ")}, each at most once, separated by commas`,
+    })
+    .refine((items) => !items.includes("RS256") || !items.includes("PS256"), {
+      error: "RS256 or PS256, not both: an RSA key has one algorithm",
+    })
+    .transform((items) => items as ProviderAlgorithm[]),
+);
 /** One line a variable: `.env.example` and the README table are checked against this. */
 const settingsShape = {
   ML_ENV: choice(["development", "test", "staging", "production"], "development"),
@@ -127,8 +150,14 @@ const settingsShape = {
   ML_DATA_DIR: word(".data", "a folder"),
   ML_LOG_LEVEL: choice(["debug", "info", "warn", "error", "silent"], "info"),
   ML_JWT_SECRET_KEY: secret,
+  ML_JWT_SECRET_KEY_PREVIOUS: secret,
   ML_JWT_ISSUER: word("254carbon", "the issuer of tokens"),
   ML_JWT_AUDIENCE: word("254carbon-ml", "the audience of tokens"),
+  ML_JWT_JWKS_URL: url(["https:", "http:"]),
+  ML_JWT_ALGORITHMS: algorithms,
+  ML_JWT_ROLES_CLAIM: word("roles", "the path of a claim, with dots between names"),
+  ML_API_KEY_SECRET: secret,
+  ML_API_KEY_SECRET_PREVIOUS: secret,
   ML_ALLOW_EMBEDDED: flag,
   ML_ALLOWED_HOSTS: list,
   ML_ALLOWED_ORIGINS: list,
@@ -183,6 +212,8 @@ const settingsShape = {
   ML_VACUUM_CRON: cron("0 5 * * 0"),
   ML_PREDICTION_LOG_DAYS: whole(1, 36_500, 90),
   ML_EVENT_DAYS: whole(1, 36_500, 7),
+  ML_AUDIT_QUERIES: flag,
+  ML_AUDIT_DAYS: whole(30, 36_500, 400),
   ML_POSTGRES_BIN: optionalText,
   ML_INFERENCE_WORKERS: z.preprocess(blankIsAbsent, wholeNumber(1, 256).optional()),
   ML_INFERENCE_PROVIDERS: providers(["cuda", "cpu"], "cpu"),

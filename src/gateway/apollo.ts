@@ -10,9 +10,11 @@ import {
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
 import { GraphQLError } from "graphql";
 import type { GraphQLSchema } from "graphql";
+import type { AuditTrail } from "../modules/audit/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import type { Database } from "../ports/database.js";
 import { openSpan } from "../telemetry/tracing.js";
+import { labelOf } from "./audited-operations.js";
 import { CompiledOperations } from "./compiled-operations.js";
 import type { Documents } from "./documents.js";
 import { formatError } from "./format-error.js";
@@ -24,7 +26,12 @@ const SHA256_LENGTH = 64;
 /** Apollo Server over the graph, with what it does not need switched off. */
 export function createApollo(
   schema: GraphQLSchema,
-  options: { explorer: boolean; database: Pick<Database, "acknowledge">; documents: Documents },
+  options: {
+    explorer: boolean;
+    database: Pick<Database, "acknowledge">;
+    trail: AuditTrail;
+    documents: Documents;
+  },
 ): ApolloServer<RequestContext> {
   return new ApolloServer<RequestContext>({
     schema,
@@ -55,6 +62,7 @@ export function createApollo(
       ApolloServerPluginUsageReportingDisabled(),
       operationDetails(schema),
       callersReadTheirWrites(options.database),
+      auditedOperations(options.trail),
     ],
   });
 }
@@ -113,5 +121,28 @@ function callersReadTheirWrites(database: Pick<Database, "acknowledge">): Apollo
           });
         },
       }),
+  };
+}
+
+/** What was asked, and what was refused before it could do anything; mutations that run see to their own entries. */
+function auditedOperations(trail: AuditTrail): ApolloServerPlugin<RequestContext> {
+  return {
+    requestDidStart: () => {
+      const began = performance.now();
+      return Promise.resolve({
+        willSendResponse: ({ operation, response: { body }, contextValue }) => {
+          const { caller, requestId, operation: own } = contextValue;
+          if (own.audited) return Promise.resolve();
+          const errors = body.kind === "single" ? body.singleResult.errors : undefined;
+          trail.operated({
+            ...{ actor: caller.subject, requestId, action: operation?.operation ?? "query" },
+            ...(operation ? labelOf(operation) : { target: null, operation: null }),
+            outcome: errors ? String(errors[0]?.extensions?.code ?? "INTERNAL") : "OK",
+            durationMs: performance.now() - began,
+          });
+          return Promise.resolve();
+        },
+      });
+    },
   };
 }

@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { outcomeOf } from "../modules/audit/index.js";
+import type { AuditTrail, NewAuditEntry } from "../modules/audit/index.js";
 import type { ArtifactLinks, ModelRegistryService } from "../modules/models/index.js";
 import { InvalidInputError, NotFoundError } from "../shared/errors.js";
 
@@ -12,6 +14,7 @@ export function serveArtifacts(
   fastify: FastifyInstance,
   registry: ModelRegistryService,
   links: ArtifactLinks,
+  trail: AuditTrail,
 ): void {
   void fastify.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
@@ -29,12 +32,36 @@ export function serveArtifacts(
     scope.get<{ Params: { sha256: string; file: string }; Querystring: LinkQuery }>(
       "/artifacts/:sha256/:file",
       async (request, reply) => {
-        links.verify("GET", pathOf(request), request.query);
-        return download(registry, request.params.sha256, request.params.file, request.headers.range, reply);
+        const { sha256, file } = request.params;
+        const entry = readEntry(request, sha256);
+        try {
+          links.verify("GET", pathOf(request), request.query);
+        } catch (error) {
+          trail.refused({ ...entry, target: "artifact", outcome: outcomeOf(error) }, request.ip);
+          throw error;
+        }
+        // Before the first byte leaves.
+        await trail.record([entry]);
+        return download(registry, sha256, file, request.headers.range, reply);
       },
     );
     done();
   });
+}
+
+/** The link is all that is known of its bearer; who was given it, has an entry of his own. */
+function readEntry({ id, ip, headers }: FastifyRequest, sha256: string): NewAuditEntry {
+  const range = /^bytes=[\d,-]{1,64}$/.exec(headers.range ?? "")?.[0];
+  return {
+    ...{
+      actor: "anonymous",
+      action: "artifact.read",
+      target: `artifact:${sha256}`,
+      outcome: "OK",
+      requestId: id,
+    },
+    detail: { remote: ip, ...(range === undefined ? {} : { range }) },
+  };
 }
 
 function pathOf(request: FastifyRequest): string {

@@ -1,6 +1,7 @@
 import type { GraphQLField, GraphQLSchema } from "graphql";
 import { buildSchema } from "type-graphql";
 import type { ClassType } from "type-graphql";
+import type { AuditTrail } from "../modules/audit/index.js";
 import { DateTimeScalar, JsonScalar } from "../modules/graph/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import { inLogScope } from "../telemetry/logger.js";
@@ -11,7 +12,7 @@ import { traceRootFields } from "./trace-root-fields.js";
 /** The one graph, out of the resolvers of all modules. */
 export async function buildGraph(
   resolvers: readonly object[],
-  options: { traced: boolean },
+  { trail, traced }: { trail: AuditTrail; traced: boolean },
 ): Promise<GraphQLSchema> {
   const instances = new Map(resolvers.map((resolver) => [resolver.constructor, resolver]));
   const [first, ...others] = resolvers.map((resolver) => resolver.constructor as ClassType);
@@ -28,17 +29,24 @@ export async function buildGraph(
     validateFn: (_value, _type, { args }) => assertStorable(args),
     // Every subscription reads the outbox; type-graphql wants one of its own all the same.
     pubSub: { publish: noTopics, subscribe: noTopics },
-    globalMiddlewares: options.traced ? [traceRootFields] : [],
+    globalMiddlewares: traced ? [traceRootFields] : [],
   });
-  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) logWithRequestId(field);
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) audit(field, trail);
   return schema;
 }
 
-/** What a mutation causes to be logged, deep below, carries the id of its request. */
-function logWithRequestId(mutation: GraphQLField<unknown, RequestContext>): void {
-  const { resolve } = mutation;
-  mutation.resolve = (root, args, context, info) =>
-    inLogScope({ requestId: context.requestId }, async () => resolve?.(root, args, context, info));
+/** No mutation goes without an audit entry, and what it causes to be logged, deep below, carries its request's id. */
+function audit(mutation: GraphQLField<unknown, RequestContext>, trail: AuditTrail): void {
+  const { name, resolve } = mutation;
+  mutation.resolve = (root, args: Record<string, unknown>, context, info) => {
+    const { caller, requestId, operation } = context;
+    operation.audited = true;
+    return inLogScope({ requestId }, () =>
+      trail.mutation({ actor: caller.subject, requestId }, name, args, async () =>
+        resolve?.(root, args, context, info),
+      ),
+    );
+  };
 }
 
 function noTopics(): never {

@@ -1,7 +1,10 @@
 import type { ApolloServer } from "@apollo/server";
 import fastifyApollo from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { outcomeOf } from "../modules/audit/index.js";
+import type { AuditTrail } from "../modules/audit/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
+import { RefusedDocumentError } from "./documents.js";
 import type { OperationGate, RequestedOperation } from "./operation-gate.js";
 import type { RequestContexts } from "./request-contexts.js";
 
@@ -12,13 +15,14 @@ export interface GraphEndpointOptions {
   apollo: ApolloServer<RequestContext>;
   contexts: RequestContexts;
   gate: OperationGate;
+  trail: AuditTrail;
   explorer: boolean;
 }
 
 /** GraphQL over HTTP: who calls is known before a byte of the body is read, what is asked before it runs. */
 export function serveGraph(
   fastify: FastifyInstance,
-  { apollo, contexts, gate, explorer }: GraphEndpointOptions,
+  { apollo, contexts, gate, trail, explorer }: GraphEndpointOptions,
 ): void {
   const contextOf = async (request: FastifyRequest, reply: FastifyReply): Promise<RequestContext> =>
     (request.graphContext ??= await contexts.ofHttp(request.raw, reply.raw, request.id));
@@ -30,7 +34,7 @@ export function serveGraph(
       gate.rates.assertSolvent(caller.subject);
       limitBodyTime(request);
     });
-    scope.addHook("preHandler", (request, _reply, done) => {
+    scope.addHook("preHandler", (request, reply, done) => {
       const { graphContext } = request;
       const requested = operationOf(request);
       if (!graphContext || !requested) return done();
@@ -39,16 +43,31 @@ export function serveGraph(
         graphContext.operation.document = document;
         done();
       };
+      const refuse = (error: Error): void => {
+        auditRefusal(trail, graphContext, error, reply.elapsedTime);
+        done(error);
+      };
       try {
         const admitted = gate.admit(requested, graphContext.caller.subject);
-        if (admitted instanceof Promise) admitted.then(pass, done);
+        if (admitted instanceof Promise) admitted.then(pass, refuse);
         else pass(admitted);
       } catch (error) {
-        done(error as Error);
+        refuse(error as Error);
       }
     });
     await scope.register(fastifyApollo(apollo), { path: "/graphql", context: contextOf });
   });
+}
+
+function auditRefusal(
+  trail: AuditTrail,
+  { caller, requestId }: RequestContext,
+  error: Error,
+  durationMs: number,
+): void {
+  const outcome = error instanceof RefusedDocumentError ? "INVALID_INPUT" : outcomeOf(error);
+  const nothing = { target: null, operation: null };
+  trail.operated({ actor: caller.subject, requestId, action: "query", ...nothing, outcome, durationMs });
 }
 
 /** A browser that comes for the explorer's page, which is for everybody. */

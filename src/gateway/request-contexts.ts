@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { outcomeOf } from "../modules/audit/index.js";
+import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
@@ -13,12 +15,14 @@ export class RequestContexts {
     private readonly authenticator: Authenticator,
     private readonly feed: EventSource,
     private readonly publicUrl: string | undefined,
+    private readonly trail: AuditTrail,
     private readonly addresses: ClientAddresses,
     private readonly failedLogins: FailedLogins,
   ) {}
 
   /**
    * @throws {UnauthenticatedError}
+   * @throws {UnavailableError} when nobody can tell who it is
    * @throws {RateLimitedError} for an address whose credentials were refused too often
    */
   async ofHttp(
@@ -26,7 +30,7 @@ export class RequestContexts {
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const identity = await this.identify(request, request.headers.authorization);
+    const identity = await this.identify(request, request.headers.authorization, requestId);
     const presence = new CallerPresence();
     response.once("close", () => {
       if (!response.writableFinished) presence.leave();
@@ -38,13 +42,20 @@ export class RequestContexts {
     return this.create(identity, request, randomUUID(), presence);
   }
 
-  async identify(request: IncomingMessage, authorization: string | undefined): Promise<Identity> {
+  async identify(
+    request: IncomingMessage,
+    authorization: string | undefined,
+    requestId: string = randomUUID(),
+  ): Promise<Identity> {
     const address = this.addresses.of(request);
     this.failedLogins.assertMayTry(address);
     try {
       return await this.authenticator.authenticate(authorization, cameDirectly(request));
     } catch (error) {
       if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
+      const outcome = outcomeOf(error);
+      const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
+      this.trail.refused(entry, address);
       throw error;
     }
   }

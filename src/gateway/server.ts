@@ -4,6 +4,7 @@ import Fastify from "fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { GraphQLError } from "graphql";
 import type { GraphQLFormattedError, GraphQLSchema } from "graphql";
+import type { AuditTrail } from "../modules/audit/index.js";
 import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
 import type { ModelsModule } from "../modules/models/index.js";
 import type { Database, ServedRequest } from "../ports/database.js";
@@ -39,6 +40,7 @@ export interface GatewayOptions {
   schema: GraphQLSchema;
   authenticator: Authenticator;
   feed: EventSource;
+  trail: AuditTrail;
   models: ModelsModule;
   database: Pick<Database, "serve" | "acknowledge">;
   health: HealthState;
@@ -81,25 +83,26 @@ declare module "fastify" {
 /** The HTTP door: GraphQL, subscriptions, artifacts, health, metrics and the explorer. */
 export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
-  const { schema, explorer, database, limits } = options;
+  const { schema, explorer, database, limits, trail } = options;
   const contexts = new RequestContexts(
     options.authenticator,
     options.feed,
     options.publicUrl,
+    trail,
     new ClientAddresses(limits.trustedProxies),
     new FailedLogins(limits.failedLogins),
   );
   const documents = new Documents(schema, limits.document, { introspection: explorer });
   const rates = new RateLimiter(options.ledger, limits.ratePoints);
   const gate = new OperationGate(documents, new OperationCosts(schema), rates, limits.operationPoints);
-  const apollo = createApollo(schema, { explorer, database, documents });
+  const apollo = createApollo(schema, { explorer, database, trail, documents });
   await apollo.start();
-  serveGraph(fastify, { apollo, contexts, gate, explorer });
+  serveGraph(fastify, { apollo, contexts, gate, trail, explorer });
   serveHealth(fastify, options.health, metricsRegistry);
-  serveArtifacts(fastify, options.models.registry, options.models.links);
+  serveArtifacts(fastify, options.models.registry, options.models.links, trail);
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, {
-    ...{ schema, contexts, gate, policy: options.policy },
+    ...{ schema, contexts, gate, trail, policy: options.policy },
     suggestions: explorer,
   });
   const close = async (graceMs: number): Promise<void> => {

@@ -1,15 +1,17 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { GraphQLError } from "graphql";
-import type { ExecutionArgs, GraphQLFormattedError, GraphQLSchema } from "graphql";
+import { GraphQLError, getOperationAST } from "graphql";
+import type { ExecutionArgs, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from "graphql";
 import type { Context, SubscribePayload } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
+import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence } from "../modules/identity/index.js";
-import type { Identity } from "../modules/identity/index.js";
-import { RateLimitedError, UnauthenticatedError } from "../shared/errors.js";
+import type { Identity, RequestContext } from "../modules/identity/index.js";
+import { RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import { labelOf } from "./audited-operations.js";
 import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
 import type { OperationGate } from "./operation-gate.js";
@@ -26,6 +28,8 @@ const MOST_OPERATIONS = 20;
 const CLOSED_FOR_RATE = 4429;
 /** For the other side's word of farewell; one that is silent or slow is cut off. */
 const FAREWELL_MS = 1_000;
+/** A close code of WebSocket itself (RFC 6455 and its registry). */
+const TRY_AGAIN_LATER = 1013;
 
 interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
@@ -45,6 +49,7 @@ export interface SubscriptionOptions {
   schema: GraphQLSchema;
   contexts: RequestContexts;
   gate: OperationGate;
+  trail: AuditTrail;
   policy: OriginPolicy;
   /** Whether errors offer names that are like a wrong one. */
   suggestions: boolean;
@@ -52,7 +57,7 @@ export interface SubscriptionOptions {
 
 /** Serves graphql-transport-ws on /graphql of the HTTP server. */
 export function serveSubscriptions(server: Server, options: SubscriptionOptions): Subscriptions {
-  const { schema, contexts, policy } = options;
+  const { schema, contexts, policy, trail } = options;
   const translate = (error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError => {
     const told = formatError("toJSON" in error ? error.toJSON() : error, error);
     return options.suggestions ? told : withoutSuggestions(told);
@@ -69,7 +74,16 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
       },
       onSubscribe: (socket, _id, payload) => admitOperation(socket, payload, options),
       context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
-      onError: (_socket, _id, _payload, errors) => errors.map(translate),
+      onOperation: (_socket, _id, _payload, { document, operationName, contextValue }, result) => {
+        const operation = getOperationAST(document, operationName);
+        const refused = "errors" in result ? result.errors?.map(translate) : undefined;
+        audit(trail, contextValue as RequestContext, operation, refused);
+      },
+      onError: ({ extra }, _id, _payload, errors) => {
+        const translated = errors.map(translate);
+        audit(trail, contexts.ofSocket(extra.identity!, extra.request, extra.presence!), null, translated);
+        return translated;
+      },
       onNext: (_socket, _id, _payload, _args, result) =>
         result.errors ? { ...result, errors: result.errors.map(translate) } : undefined,
     },
@@ -127,9 +141,13 @@ async function admit(
     extra.identity = identity;
   } catch (error) {
     if (error instanceof UnauthenticatedError) return false;
-    if (!(error instanceof RateLimitedError)) throw error;
-    extra.socket.close(CLOSED_FOR_RATE, "too many refused credentials");
-    return false;
+    if (error instanceof RateLimitedError) {
+      extra.socket.close(CLOSED_FOR_RATE, "too many refused credentials");
+      return false;
+    }
+    // Clients come again: it may be known by then.
+    if (error instanceof UnavailableError) extra.socket.close(TRY_AGAIN_LATER, error.message);
+    throw error;
   }
   extra.presence = new CallerPresence();
   const { expiresAt } = extra.identity;
@@ -138,6 +156,22 @@ async function admit(
     extra.expiry = setTimeout(() => extra.socket.close(CloseCode.Forbidden, "the token has expired"), left);
   }
   return true;
+}
+
+/** One entry at the start of a subscription, or for a query over the socket. */
+function audit(
+  trail: AuditTrail,
+  { caller, requestId, operation: own }: RequestContext,
+  operation: OperationDefinitionNode | null | undefined,
+  errors: readonly GraphQLFormattedError[] | undefined,
+): void {
+  if (own.audited) return;
+  trail.operated({
+    ...{ actor: caller.subject, requestId, action: operation?.operation ?? "subscription" },
+    ...(operation ? labelOf(operation) : { target: null, operation: null }),
+    outcome: errors ? String(errors[0]?.extensions?.code ?? "INTERNAL") : "OK",
+    durationMs: 0,
+  });
 }
 
 function refuse(socket: Duplex, status: string): void {

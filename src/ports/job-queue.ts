@@ -13,6 +13,8 @@ export interface QueuedJob {
   priority?: number;
   /** W3C trace context of the request that asked for it. */
   traceContext?: Record<string, string>;
+  /** The transport may know the id already, with all deliveries failed: it is to be delivered anew. */
+  again?: boolean;
 }
 
 export interface Delivery {

@@ -19,6 +19,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const NUMBERED = new Map([
   ["Collection", /^[1-9]\d{0,8}$/],
   ["Document", /^[1-9]\d{0,14}$/],
+  ["AuditEntry", /^[1-9]\d{0,14}$/],
 ]);
 
 /** @throws {NotFoundError} when the id is not one of that type */

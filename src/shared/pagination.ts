@@ -32,6 +32,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** What a key of a cursor may be: whatever else a client sends never reaches a query. */
 const KEY_CHECKS = {
   text: (key: unknown) => typeof key === "string" && !key.includes("\0"),
+  /** Of a column that the database numbers, as far as JavaScript counts. */
+  position: (key: unknown) => Number.isSafeInteger(key),
   integer: (key: unknown) => Number.isInteger(key) && Math.abs(key as number) <= LARGEST_INTEGER,
   date: (key: unknown) => typeof key === "string" && isCalendarDate(key),
   instant: isInstant,

@@ -1,7 +1,7 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { isSpanContextValid, trace } from "@opentelemetry/api";
 import { pino } from "pino";
 import type { Logger as PinoLogger } from "pino";
+import { ScopedStorage } from "../shared/scoped-storage.js";
 
 /** Fields that may be logged; whatever else is passed is left out, so that no value leaks by accident. */
 const ALLOWED_FIELDS = new Set([
@@ -63,21 +63,11 @@ export interface LogScope {
   job?: string;
 }
 
-const scopes = new AsyncLocalStorage<LogScope>();
-let openScopes = 0;
+const scopes = new ScopedStorage<LogScope>();
 
-/**
- * Log lines that `work` causes carry the ids. Before Node 24, AsyncLocalStorage slows every promise of the process
- * while it is on (45 of 290 us of CPU for a `predict`), so it is off whenever no scope is open, and the many queries
- * go without: what they log names their request itself.
- */
-export async function inLogScope<T>(scope: LogScope, work: () => Promise<T>): Promise<T> {
-  openScopes++;
-  try {
-    return await scopes.run(scope, work);
-  } finally {
-    if (--openScopes === 0) scopes.disable();
-  }
+/** Log lines that `work` causes carry the ids. The many queries go without: what they log names their request itself. */
+export function inLogScope<T>(scope: LogScope, work: () => Promise<T>): Promise<T> {
+  return scopes.run(scope, work);
 }
 
 export type LogFields = Record<string, unknown>;
@@ -115,7 +105,7 @@ export function createLogger(level: string, fd = STDOUT): PinoLogger {
 }
 
 function currentIds(): LogFields {
-  const ids: LogFields = { ...scopes.getStore() };
+  const ids: LogFields = { ...scopes.current };
   const span = trace.getActiveSpan()?.spanContext();
   if (span && isSpanContextValid(span)) {
     ids.traceId = span.traceId;

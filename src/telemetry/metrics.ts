@@ -148,6 +148,13 @@ export const predictionsLogged = new Counter({
   registers,
 });
 
+export const auditEntriesDropped = new Counter({
+  name: "audit_entries_dropped_total",
+  help: "Refusals and queries that the audit log had no room for; mutations and reads of artifacts are never dropped.",
+  labelNames: ["what"] as const,
+  registers,
+});
+
 export const stageTransitions = new Counter({
   name: "model_stage_transitions_total",
   help: "Promotions and rollbacks, by stage entered.",

@@ -13,9 +13,9 @@ import type { RedisServer } from "../support/redis-server.js";
 import { median } from "./bench-table.js";
 import type { BenchTable } from "./bench-table.js";
 
-const JOBS = 1_000;
+const JOBS = 4_000;
 const ROUNDS = 3;
-const CONCURRENCY = 64;
+const CONCURRENCY = 256;
 const QUEUE = "bench";
 /** As the platform has it. */
 const LEASE_MS = 20_000;

@@ -148,13 +148,13 @@ export class BullmqJobQueue implements JobQueue {
   }
 
   private async add(queue: TransportQueue, jobs: readonly QueuedJob[]): Promise<void> {
-    await Promise.all(jobs.map((job) => forgetSettled(queue, job.id)));
+    await forgetSettled(queue, jobs);
     await queue.addBulk(jobs.map((job) => this.toBullmq(job)));
   }
 
   private async addFlow(parent: QueuedJob, children: readonly QueuedJob[]): Promise<void> {
     const queue = this.queue(parent.queue);
-    await Promise.all([parent, ...children].map((job) => forgetSettled(queue, job.id)));
+    await forgetSettled(queue, [parent, ...children]);
     const [root, ...leaves] = [parent, ...children].map((job) => ({
       ...this.toBullmq(job),
       queueName: parent.queue,
@@ -288,9 +288,15 @@ async function planIfLost(queue: TransportQueue, name: string, plan: () => Promi
 }
 
 /** A job under the same id that has failed, or waits for children, would make BullMQ ignore the new one. */
-async function forgetSettled(queue: TransportQueue, id: string): Promise<void> {
-  const state = await queue.getJobState(id);
-  if (state === "failed" || state === "waiting-children") await queue.remove(id, { removeChildren: false });
+async function forgetSettled(queue: TransportQueue, jobs: readonly QueuedJob[]): Promise<void> {
+  const known = jobs.filter(({ again }) => again);
+  await Promise.all(
+    known.map(async ({ id }) => {
+      const state = await queue.getJobState(id);
+      if (state !== "failed" && state !== "waiting-children") return;
+      await queue.remove(id, { removeChildren: false });
+    }),
+  );
 }
 
 async function depthOf(name: string, queue: TransportQueue): Promise<QueueDepth> {

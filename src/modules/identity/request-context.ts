@@ -1,7 +1,7 @@
 import DataLoader from "dataloader";
 import type { ServedRequest } from "../../ports/database.js";
 import type { OpenSpan } from "../../telemetry/tracing.js";
-import type { Caller } from "./authenticator.js";
+import type { Caller } from "./caller.js";
 
 /** Where subscriptions get their events from. */
 export interface EventSource {
@@ -40,7 +40,15 @@ export class CallerPresence {
 /** What a resolver knows about the request it serves. Apollo works on a shallow copy of it. */
 export class RequestContext {
   /** What the gateway learns of the operation and reports at the end; shared by the copies. */
-  readonly operation: { type?: string; span?: OpenSpan; served?: ServedRequest; document?: object } = {};
+  readonly operation: {
+    type?: string;
+    span?: OpenSpan;
+    served?: ServedRequest;
+    /** Its document, once it may run. */
+    document?: object;
+    /** Its audit entries have been seen to. */
+    audited?: boolean;
+  } = {};
 
   private readonly loaders = new Map<string, DataLoader<never, unknown>>();
 

@@ -34,6 +34,7 @@ const OPERATOR = [
   "model:protect",
   "upkeep:read",
   "upkeep:start",
+  "audit:read",
 ] as const;
 
 export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number];

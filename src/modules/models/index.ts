@@ -2,6 +2,7 @@ import type { Database } from "../../ports/database.js";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import type { Logger } from "../../telemetry/logger.js";
+import type { AuditTrail } from "../audit/index.js";
 import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { OperationsModule } from "../operations/index.js";
@@ -40,6 +41,7 @@ export interface ModelsModuleOptions {
   runtime: InferenceRuntime;
   operations: OperationsModule;
   curves: CurvesModule;
+  trail: AuditTrail;
   /** Signs upload and download links. */
   linkKey: Uint8Array;
   maxArtifactBytes: number;
@@ -68,7 +70,7 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
     links,
     resolvers: [
       new ModelResolver(registry, lifecycle),
-      new ModelVersionResolver(registry, lifecycle, curves.curves, links),
+      new ModelVersionResolver(registry, lifecycle, curves.curves, links, options.trail),
       new StageTransitionResolver(registry),
       new ModelProtectionResolver(registry),
     ],

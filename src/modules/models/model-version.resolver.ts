@@ -13,6 +13,7 @@ import {
 } from "type-graphql";
 import type { DirectLink } from "../../ports/object-store.js";
 import { NotFoundError } from "../../shared/errors.js";
+import { AuditTrail } from "../audit/index.js";
 import { CurveService, CurveType, curveLoader } from "../curves/index.js";
 import { RequestContext, mayDo } from "../identity/index.js";
 import { JobType, toEventCursor } from "../operations/index.js";
@@ -35,7 +36,7 @@ import {
   StageTransitionType,
   Upload,
 } from "./model.types.js";
-import type { ModelVersionRow } from "./model-version.entity.js";
+import type { ArtifactFileRecord, ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionPayload } from "./model-version.types.js";
 import { filesOf } from "./version-files.js";
 
@@ -58,6 +59,16 @@ export function versionLoader(context: RequestContext, registry: ModelRegistrySe
   return context.loader<string, ModelVersionRow>("version", (ids) => registry.versionsByIds(ids));
 }
 
+/** The request's loader that enters into the audit log, once and together, of what links are given out. */
+function linkAudit(context: RequestContext, trail: AuditTrail) {
+  const { caller, requestId } = context;
+  return context.loader<string, true>("artifactLink", async (targets) => {
+    const about = { actor: caller.subject, action: "artifact.link", outcome: "OK", requestId, detail: {} };
+    await trail.record(targets.map((target) => ({ ...about, target })));
+    return targets.map(() => true as const);
+  });
+}
+
 @Resolver(() => ModelVersionType)
 export class ModelVersionResolver {
   constructor(
@@ -65,6 +76,7 @@ export class ModelVersionResolver {
     private readonly lifecycle: ModelLifecycleService,
     private readonly curveService: CurveService,
     private readonly links: ArtifactLinks,
+    private readonly trail: AuditTrail,
   ) {}
 
   @FieldResolver(() => ModelType)
@@ -76,18 +88,17 @@ export class ModelVersionResolver {
     nullable: true,
     description: "Null for callers who may not download it, and once a cleanup has removed it.",
   })
-  async artifact(
-    @Root() { row }: ModelVersionType,
-    @Ctx() { caller, baseUrl }: RequestContext,
-  ): Promise<Artifact | null> {
-    if (!mayDo(caller.roles, "model:download") || row.artifactRemovedAt !== null) return null;
-    const [graph, ...files] = await Promise.all(
-      filesOf(row).map(async (file) => ({
-        ...file,
-        downloadUrl: await this.links.download(baseUrl, file.sha256, file.name),
-      })),
-    );
-    return { sha256: graph!.sha256, bytes: graph!.bytes, downloadUrl: graph!.downloadUrl, files };
+  artifact(@Root() { row }: ModelVersionType, @Ctx() context: RequestContext): Artifact | null {
+    if (!mayDo(context.caller.roles, "model:download") || row.artifactRemovedAt !== null) return null;
+    const link = (file: ArtifactFileRecord) => this.link(context, row, file);
+    const [graph, ...files] = filesOf(row).map((file) => ({
+      ...file,
+      // A getter: what nobody asks for is not given out.
+      get downloadUrl() {
+        return link(file);
+      },
+    }));
+    return Object.assign(graph!, { files });
   }
 
   @FieldResolver(() => CurveType, {
@@ -175,6 +186,17 @@ export class ModelVersionResolver {
     const row = await this.lifecycle.findTransition(String(event.payload.transition));
     if (!row) throw new NotFoundError("no such StageTransition");
     return { cursor: toEventCursor(event.position), at: event.at, transition: new StageTransitionType(row) };
+  }
+
+  /** Entered before it is given out: one that leads into the store is seen by nobody again. */
+  private async link(
+    context: RequestContext,
+    version: ModelVersionRow,
+    { sha256, name }: ArtifactFileRecord,
+  ): Promise<string> {
+    const model = await modelLoader(context, this.registry).load(version.modelId);
+    await linkAudit(context, this.trail).load(`model:${model.name}#${version.number}`);
+    return this.links.download(context.baseUrl, sha256, name);
   }
 }
 

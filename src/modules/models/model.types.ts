@@ -99,8 +99,8 @@ export class ArtifactFile {
   @Field(() => BigIntScalar)
   bytes!: number;
 
-  @Field({ description: "Carries its own permission, for an hour. Takes Range." })
-  downloadUrl!: string;
+  @Field(() => String, { description: "Carries its own permission, for an hour. Takes Range." })
+  readonly downloadUrl!: Promise<string>;
 }
 
 @ObjectType()
@@ -111,8 +111,8 @@ export class Artifact {
   @Field(() => BigIntScalar)
   bytes!: number;
 
-  @Field({ description: "Carries its own permission, for an hour. Takes Range." })
-  downloadUrl!: string;
+  @Field(() => String, { description: "Carries its own permission, for an hour. Takes Range." })
+  readonly downloadUrl!: Promise<string>;
 
   @Field(() => [ArtifactFile])
   files!: ArtifactFile[];

@@ -1,4 +1,5 @@
 import type { Transaction } from "../../ports/database.js";
+import { JobRow } from "./job.entity.js";
 import { OUTBOX_CHANNEL } from "./outbox.repository.js";
 
 export interface EndedJob {
@@ -11,7 +12,7 @@ export interface EndedJob {
 /** Appends an event for every row of `changed`, and wakes the readers of events. */
 const TOLD = `events AS (
     INSERT INTO outbox_events (transaction_id, topic, subject, payload, at)
-    SELECT pg_current_xact_id()::text::bigint, 'job', jsonb_build_object('job', id, 'kind', kind),
+    SELECT pg_current_xact_id()::text::bigint + (SELECT added FROM event_origin), 'job', jsonb_build_object('job', id, 'kind', kind),
       jsonb_build_object('job', id, 'state', state, 'progress', progress), clock_timestamp()
     FROM changed
   ), told AS (SELECT pg_notify('${OUTBOX_CHANNEL}', 'job'))`;
@@ -23,9 +24,9 @@ const TOLD = `events AS (
 export class JobBatchRepository {
   constructor(private readonly tx: Transaction) {}
 
-  /** Claims those of the jobs that nobody has claimed before. @returns ids of these */
-  async claim(ids: readonly string[], kinds: readonly string[]): Promise<Set<string>> {
-    const rows = await this.tx.query<{ id: string }[]>(
+  /** Claims those of the jobs that nobody has claimed before. @returns these by id */
+  async claim(ids: readonly string[], kinds: readonly string[]): Promise<Map<string, JobRow>> {
+    const rows = await this.tx.query<Record<string, unknown>[]>(
       `WITH free AS (
          SELECT id FROM jobs
          WHERE id = ANY($1::uuid[]) AND kind = ANY($2) AND state = 'WAITING' AND awaits = 0 AND lost = 0
@@ -33,12 +34,21 @@ export class JobBatchRepository {
        ), changed AS (
          UPDATE jobs SET state = 'ACTIVE', fence = fence + 1, attempts = attempts + 1,
            started_at = coalesce(started_at, clock_timestamp()), touched_at = clock_timestamp()
-         FROM free WHERE jobs.id = free.id RETURNING jobs.id, kind, state, progress
+         FROM free WHERE jobs.id = free.id RETURNING jobs.*
        ), ${TOLD}
-       SELECT id FROM changed, told`,
+       SELECT changed.* FROM changed, told`,
       [ids, kinds],
     );
-    return new Set(rows.map(({ id }) => id));
+    return new Map(rows.map((row) => this.toJob(row)).map((job) => [job.id, job]));
+  }
+
+  /** What the driver gives needs no conversion, which TypeORM would look for in each column of each row. */
+  private toJob(row: Record<string, unknown>): JobRow {
+    const { columns } = this.tx.connection.getMetadata(JobRow);
+    return Object.assign(
+      new JobRow(),
+      Object.fromEntries(columns.map(({ propertyName, databaseName }) => [propertyName, row[databaseName]])),
+    );
   }
 
   /** Records the results of those of the jobs that are still held and have no parent. @returns ids of these */

@@ -108,10 +108,9 @@ export class JobDeliveryService {
   }
 
   private async claimTogether(ids: readonly string[]): Promise<(JobRow | undefined)[]> {
-    const { manager } = this.database.dataSource;
-    const claimed = await new JobBatchRepository(manager).claim(ids, this.registry.kinds());
-    const rows = await new JobRepository(manager).byIds([...claimed]);
-    return ids.map((id) => rows.get(id));
+    const repository = new JobBatchRepository(this.database.dataSource.manager);
+    const claimed = await repository.claim(ids, this.registry.kinds());
+    return ids.map((id) => claimed.get(id));
   }
 
   private tryToClaim(id: string): Promise<Claim> {

@@ -5,6 +5,7 @@ import { NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { currentTraceContext } from "../../telemetry/tracing.js";
+import { noteAudited } from "../audit/index.js";
 import type { JobRow } from "./job.entity.js";
 import { JobRepository } from "./job.repository.js";
 import type { JobFilter } from "./job.repository.js";
@@ -38,13 +39,15 @@ export class JobService {
   }
 
   /** Creates the row; hand the job to `dispatch` after the transaction has committed. */
-  create<P extends Record<string, unknown>>(
+  async create<P extends Record<string, unknown>>(
     tx: Transaction,
     definition: JobDefinition<P>,
     payload: P,
     createdBy: string,
   ): Promise<CreatedJob> {
-    return new JobRepository(tx).create(definition, payload, createdBy, currentTraceContext());
+    const created = await new JobRepository(tx).create(definition, payload, createdBy, currentTraceContext());
+    noteAudited({ job: created.job.id });
+    return created;
   }
 
   /**
@@ -67,12 +70,16 @@ export class JobService {
     return created;
   }
 
-  /** Hands committed jobs to the transport. A failure is no loss: the sweep does it again. */
-  async dispatch(...jobs: JobRow[]): Promise<void> {
+  /** Hands committed new jobs to the transport. A failure is no loss: the sweep does it again. */
+  dispatch(...jobs: JobRow[]): Promise<void> {
+    return this.handOver(jobs, { again: false });
+  }
+
+  private async handOver(jobs: readonly JobRow[], { again }: { again: boolean }): Promise<void> {
     try {
       const alone = jobs.filter(({ awaits }) => awaits === 0);
-      if (alone.length > 0) await this.queue.enqueue(alone.map((job) => this.toQueued(job)));
-      for (const parent of jobs.filter(({ awaits }) => awaits > 0)) await this.dispatchFlow(parent);
+      if (alone.length > 0) await this.queue.enqueue(alone.map((job) => this.toQueued(job, again)));
+      for (const parent of jobs.filter(({ awaits }) => awaits > 0)) await this.handOverFlow(parent, again);
     } catch (error) {
       this.logger.warn(
         { event: "job.dispatch_failed", err: error, count: jobs.length },
@@ -81,11 +88,11 @@ export class JobService {
     }
   }
 
-  private async dispatchFlow(parent: JobRow): Promise<void> {
+  private async handOverFlow(parent: JobRow, again: boolean): Promise<void> {
     const children = await this.jobs().openChildren(parent.id);
     await this.queue.enqueueFlow(
-      this.toQueued(parent),
-      children.map((child) => this.toQueued(child)),
+      this.toQueued(parent, again),
+      children.map((child) => this.toQueued(child, again)),
     );
   }
 
@@ -100,7 +107,7 @@ export class JobService {
     );
     if (lost.length > 0) {
       this.logger.info({ event: "job.swept", count: lost.length }, "jobs handed to the queue again");
-      await this.dispatch(...lost);
+      await this.handOver(lost, { again: true });
     }
     return lost.length;
   }
@@ -119,7 +126,7 @@ export class JobService {
       const waiting = await this.jobs()
         .waiting(this.registry.kinds(), after)
         .catch(() => []);
-      if (waiting.length > 0) await this.dispatch(...waiting);
+      if (waiting.length > 0) await this.handOver(waiting, { again: true });
       after = waiting.at(-1);
     } while (after);
   }
@@ -165,7 +172,7 @@ export class JobService {
       }
       return { job: found, ...(await this.lifecycle.restart(tx, found)) };
     });
-    await this.dispatch(job);
+    await this.handOver([job], { again: true });
     return { job, position };
   }
 
@@ -183,7 +190,7 @@ export class JobService {
     return { job, position };
   }
 
-  private toQueued(job: JobRow): QueuedJob {
+  private toQueued(job: JobRow, again: boolean): QueuedJob {
     return {
       id: job.id,
       name: job.kind,
@@ -192,6 +199,7 @@ export class JobService {
       attempts: Math.max(TRANSIENT_ATTEMPTS, job.maxAttempts),
       priority: this.registry.definitionOf(job.kind)?.priority,
       traceContext: job.traceContext,
+      again,
     };
   }
 

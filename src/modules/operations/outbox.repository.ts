@@ -86,9 +86,14 @@ export class OutboxRepository {
 
 /**
  * The statement that lets positions go on in a database that was restored: clients may have cursors of events after
- * the backup.
+ * the backup, and audit entries stay longer than events. A backup of before may have none.
  */
-export const CONTINUE_RESTORED = continueAfter(0n);
+export const CONTINUE_RESTORED = `DO $$ BEGIN
+  ${continueAfter(0n)};
+  IF to_regclass('public.audit_entries') IS NOT NULL THEN
+    UPDATE event_origin SET added = greatest(added, (SELECT max(transaction_id) FROM audit_entries));
+  END IF;
+END $$`;
 
 function continueAfter(transactionId: bigint): string {
   return `UPDATE event_origin SET added = ${UNKNOWN_TRANSACTIONS} +

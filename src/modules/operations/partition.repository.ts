@@ -82,6 +82,7 @@ export class PartitionRepository {
 
   /** Removes what no partition ever took, some rows at a time. */
   async deleteStraysBefore(time: Date): Promise<void> {
+    if (this.table.appendOnly) return this.deleteKeptStraysBefore(time);
     for (let deleted = DELETED_AT_ONCE; deleted === DELETED_AT_ONCE;) {
       const [, count] = await this.session.query<[unknown, number]>(
         `DELETE FROM ${this.default} WHERE ctid = ANY(ARRAY(
@@ -90,6 +91,18 @@ export class PartitionRepository {
       );
       deleted = count;
     }
+  }
+
+  private async deleteKeptStraysBefore(time: Date): Promise<void> {
+    const before = `FROM ${this.default} WHERE ${this.table.column} < $1`;
+    const [stray] = await this.session.query<unknown[]>(`SELECT ${before} LIMIT 1`, [time]);
+    if (!stray) return;
+    await this.alone(async (tx) => {
+      await tx.query(`ALTER TABLE ${this.default} DISABLE TRIGGER USER`);
+      await tx.query(`DELETE ${before}`, [time]);
+      await tx.query(`ALTER TABLE ${this.default} ENABLE TRIGGER USER`);
+      return true;
+    });
   }
 
   private async moveStrays(tx: Transaction, into: string, { from, to }: Period): Promise<void> {

@@ -27,6 +27,9 @@ export const exportedTables: readonly ExportedTable[] = [
   { name: "training_segments" },
   { name: "idempotency_keys" },
   { name: "outbox_events" },
+  { name: "audit_entries" },
+  // The chain goes on where the entries go.
+  { name: "audit_seals" },
   { name: "inference_records", predictions: true },
 ];
 

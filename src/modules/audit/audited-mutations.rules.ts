@@ -1,0 +1,91 @@
+import { parseNodeId } from "../../shared/node-id.js";
+
+/** What of a mutation's input its entry may show. */
+interface AuditedMutation {
+  /** What it is about: text with names of input fields in braces. Each names or numbers something. */
+  target: string;
+  /** Input fields whose values tell what was asked for: numbers, flags, choices and names of things, never free text. */
+  shows: readonly string[];
+}
+
+/** By the name of the mutation; whatever else its input holds appears by the field's name alone. */
+export const auditedMutations: Readonly<Record<string, AuditedMutation>> = {
+  registerModel: { target: "model:{name}", shows: ["kind"] },
+  createModelVersion: { target: "model:{model}", shows: ["sha256", "bytes"] },
+  completeModelVersion: { target: "model:{model}#{number}", shows: [] },
+  promoteModelVersion: { target: "model:{model}#{number}", shows: ["stage", "expectedCurrent"] },
+  rollbackModel: { target: "model:{model}", shows: ["expectedCurrent"] },
+  protectModelVersion: { target: "model:{model}#{number}", shows: ["protected"] },
+  defineCurve: { target: "curve:{name}", shows: ["kind", "tenors"] },
+  recordCurve: { target: "curve:{curve}", shows: [] },
+  startTraining: { target: "model:{model}", shows: ["curve", "type", "horizons", "from", "to", "seed"] },
+  trainEmbedder: { target: "model:{model}", shows: ["collection", "dimensions", "seed"] },
+  cancelTraining: { target: "run:{run}", shows: [] },
+  createCollection: { target: "collection:{name}", shows: ["embedder", "language"] },
+  setCollectionEmbedder: { target: "collection:{collection}", shows: ["embedder"] },
+  reindexCollection: { target: "collection:{collection}", shows: [] },
+  ingestDocuments: { target: "collection:{collection}", shows: [] },
+  deleteDocuments: { target: "collection:{collection}", shows: [] },
+  retryJob: { target: "job:{job}", shows: [] },
+  cancelJob: { target: "job:{job}", shows: [] },
+  startBackup: { target: "backups", shows: [] },
+  startMirror: { target: "mirror", shows: ["verify"] },
+  startCleanup: { target: "artifacts", shows: ["days", "dryRun"] },
+  startVacuum: { target: "database", shows: [] },
+  createApiKey: { target: "key:{name}", shows: ["roles", "expiresInDays"] },
+  rotateApiKey: { target: "key:{id}", shows: ["overlapDays"] },
+  revokeApiKey: { target: "key:{id}", shows: [] },
+  setFourEyes: { target: "model:{model}", shows: ["required"] },
+  approvePromotion: { target: "transition:{transition}", shows: [] },
+};
+
+/** What names of things look like; anything else is not repeated. */
+const NAME = /^[A-Za-z0-9][\w.:/@+-]{0,127}$/;
+const MOST_LISTED = 32;
+
+/** Target and detail of a mutation's entry, by what the table above lets it show. */
+export function describeMutation(
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+): { target: string | null; detail: Record<string, unknown> } {
+  const policy = auditedMutations[name];
+  const input = inputOf(args);
+  const named = new Set(policy?.target.match(/(?<=\{)\w+(?=\})/g) ?? []);
+  const shown: Record<string, unknown> = {};
+  const withheld: string[] = [];
+  for (const [field, value] of Object.entries(input)) {
+    if (named.has(field) || value == null) continue;
+    if (policy?.shows.includes(field)) shown[field] = presentable(value);
+    else withheld.push(field);
+  }
+  return {
+    target:
+      policy?.target.replaceAll(/\{(\w+)\}/g, (_all, field: string) => targetPart(input[field])) ?? null,
+    detail: {
+      ...(Object.keys(shown).length > 0 ? { input: shown } : {}),
+      ...(withheld.length > 0 ? { withheld: withheld.sort() } : {}),
+    },
+  };
+}
+
+function inputOf({ input, ...others }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { ...others, ...(typeof input === "object" && input !== null ? input : {}) };
+}
+
+/** The id within a node's id, which tells people nothing, or the name as it is. */
+function targetPart(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "string") return "?";
+  const node = parseNodeId(value);
+  if (node) return node.id;
+  return NAME.test(value) ? value : "?";
+}
+
+function presentable(value: unknown): unknown {
+  if (typeof value === "number" || typeof value === "boolean") return value;
+  if (typeof value === "bigint") return String(value);
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === "string") return NAME.test(value) ? value : "?";
+  if (Array.isArray(value)) return value.slice(0, MOST_LISTED).map((item) => presentable(item));
+  return "?";
+}
