@@ -124,16 +124,7 @@ export async function createApp(
   const door =
     serves === "health"
       ? createHealthDoor(health)
-      : await createGateway({
-          ...{ schema, database, models, health },
-          trail: audit.trail,
-          authenticator: new Authenticator(config.auth, () => secretsOf(latest())),
-          feed: operations.feed,
-          policy: config.http,
-          publicUrl: config.http.publicUrl,
-          explorer: config.explorer,
-          maxBodyBytes: config.http.maxBodyBytes,
-        });
+      : await createGraphDoor(latest, engines, { ...modules, audit }, { schema, health });
   audit.buffer.start();
   await operations.feed.start();
   await models.served.start();
@@ -162,6 +153,7 @@ export async function createApp(
           "the object store": () => store.close(),
           "the mirror": () => engines.mirror?.store.close(),
           "the caches": () => engines.caches.close(),
+          "the ledger of points": () => engines.ledger.close(),
           "the process lock": () => engines.lock?.close(),
           "the database": () => database.close(),
           traces: () => tracing.close(),
@@ -173,6 +165,25 @@ export async function createApp(
 
 function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
   return createAuditModule({ database, logger, queries, onEntry: () => undefined });
+}
+
+function createGraphDoor(
+  latest: LatestConfig,
+  { database, ledger }: Engines,
+  { models, operations, audit }: { models: ModelsModule; operations: OperationsModule; audit: AuditModule },
+  served: { schema: GraphQLSchema; health: HealthState },
+): Promise<Door> {
+  const { auth, http, limits, explorer } = latest();
+  return createGateway({
+    ...served,
+    ...{ database, ledger, models, limits, explorer },
+    trail: audit.trail,
+    authenticator: new Authenticator(auth, () => secretsOf(latest())),
+    feed: operations.feed,
+    policy: http,
+    publicUrl: http.publicUrl,
+    maxBodyBytes: http.maxBodyBytes,
+  });
 }
 
 function createHealth(

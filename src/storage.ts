@@ -8,7 +8,7 @@ import { S3ObjectStore } from "./adapters/service/s3-object-store.js";
 import { createS3Client } from "./adapters/service/s3-client.js";
 import { S3Links } from "./adapters/service/s3-links.js";
 import type { AdapterLog } from "./adapters/adapter-log.js";
-import type { S3Config } from "./config/config.js";
+import type { S3Config } from "./config/s3-config.js";
 import type { LatestConfig } from "./live-config.js";
 import type { Archive } from "./ports/archive.js";
 import type { ObjectStore } from "./ports/object-store.js";
