@@ -130,14 +130,9 @@ export async function createApp(
   await models.served.start();
   const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
   return {
-    config,
-    logger,
     ...engines,
     ...modules,
-    audit,
-    schema,
-    door,
-    health,
+    ...{ config, logger, audit, schema, door, health },
     close: () =>
       closeInOrder(
         {
@@ -217,15 +212,8 @@ function createModules(
   const partitions = new PartitionService(database, largeTables(config), logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
-    database,
-    store,
-    runtime,
-    operations,
-    curves,
-    linkKey,
+    ...{ database, store, runtime, operations, curves, linkKey, maxArtifactBytes, logger },
     trail: audit.trail,
-    maxArtifactBytes,
-    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
@@ -235,14 +223,7 @@ function createModules(
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
   const predictions = createPredictionsModule({
-    database,
-    runtime,
-    models,
-    curves,
-    answers,
-    logger,
-    tensorLimits,
-    logValueBytes,
+    ...{ database, runtime, models, curves, answers, logger, tensorLimits, logValueBytes },
   });
   const search = createSearchModule({
     ...{ database, operations, models, embeddings, training, answers, logger },
