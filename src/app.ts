@@ -1,9 +1,9 @@
-import { createHmac, randomBytes } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
 import { migrations } from "../migrations/index.js";
+import { readAuditSecrets } from "./audit-secrets.js";
 import type { Config, InferenceConfig } from "./config/config.js";
 import { closeInOrder } from "./close-in-order.js";
 import { openEngines } from "./engines.js";
@@ -49,6 +49,7 @@ import type { ObjectStore } from "./ports/object-store.js";
 import { armFailpoints } from "./shared/failpoint.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
+import { readLocalKey } from "./local-key.js";
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
 import { startTracing } from "./telemetry/tracing.js";
@@ -89,7 +90,6 @@ export interface App {
 
 const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
 const METRICS_EVERY_MS = 5_000;
-const LINK_KEY_BYTES = 32;
 
 export interface AppOptions {
   /** What the door answers: the graph and health, or health alone. */
@@ -102,24 +102,18 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const opened = await openEngines(config, { entities, migrations }, logger);
-  await assertSchemaIsKnown(opened.database);
-  const audit = createAudit(config, opened, logger);
-  const engines = { ...opened, database: new AuditedDatabase(opened.database, () => undefined) };
+  const { engines, audit } = await openAudited(config, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, audit, await readLinkKey(config), logger);
   const { runtime, operations, models, embeddings, predictions } = modules;
-  const schema = await buildGraph(modules.resolvers, {
-    trail: audit.trail,
-    traced: config.otlpEndpoint !== undefined,
-  });
+  const { trail } = audit;
+  const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
   const health = createHealth(config, engines, modules);
   const door =
     serves === "health"
       ? createHealthDoor(health)
       : await createGateway({
-          ...{ schema, database, models, health },
-          trail: audit.trail,
+          ...{ schema, database, models, health, trail },
           authenticator: new Authenticator(config.auth),
           feed: operations.feed,
           policy: config.http,
@@ -127,7 +121,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           explorer: config.explorer,
           maxBodyBytes: config.http.maxBodyBytes,
         });
-  audit.buffer.start();
+  audit.start();
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
@@ -147,7 +141,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           door: () => door.close(0),
           subscriptions: () => operations.feed.close(),
           "the prediction log": () => predictions.log.close(),
-          "the audit log": () => audit.buffer.close(),
+          "the audit log": () => audit.close(),
           "served versions": () => models.served.close(),
           "the job queue": () => queue.close(),
           embeddings: () => embeddings.embeddings.close(),
@@ -164,8 +158,19 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   };
 }
 
-function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
-  return createAuditModule({ database, logger, queries, onEntry: () => undefined });
+/** The engines, with a database that lets no mutation commit without its audit entry. */
+async function openAudited(
+  config: Config,
+  logger: Logger,
+): Promise<{ engines: Engines; audit: AuditModule }> {
+  const engines = await openEngines(config, { entities, migrations }, logger);
+  await assertSchemaIsKnown(engines.database);
+  const { queries, headMs } = config.audit;
+  const keepDays = config.retention.auditDays;
+  const secrets = await readAuditSecrets(config);
+  const audit = createAuditModule({ ...engines, logger, queries, headMs, keepDays, secrets });
+  const database = new AuditedDatabase(engines.database, audit.sealer.wake);
+  return { engines: { ...engines, database }, audit };
 }
 
 function createHealth(
@@ -199,15 +204,8 @@ function createModules(
   const partitions = new PartitionService(database, largeTables(config), logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
-    database,
-    store,
-    runtime,
-    operations,
-    curves,
-    linkKey,
+    ...{ database, store, runtime, operations, curves, linkKey, maxArtifactBytes, logger },
     trail: audit.trail,
-    maxArtifactBytes,
-    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
@@ -217,14 +215,7 @@ function createModules(
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
   const predictions = createPredictionsModule({
-    database,
-    runtime,
-    models,
-    curves,
-    answers,
-    logger,
-    tensorLimits,
-    logValueBytes,
+    ...{ database, runtime, models, curves, answers, logger, tensorLimits, logValueBytes },
   });
   const search = createSearchModule({
     ...{ database, operations, models, embeddings, training, answers, logger },
@@ -278,14 +269,6 @@ function createRuntime(settings: InferenceConfig, modelOf: (key: string) => stri
 
 /** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
 async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
-  if (auth.jwtSecret !== undefined) {
-    return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
-  }
-  const file = join(dataDir, "artifact-links.key");
-  const kept = await readFile(file).catch(() => undefined);
-  if (kept?.length === LINK_KEY_BYTES) return kept;
-  // Renamed into place: a process killed while writing must not leave an empty key, which anybody could sign with.
-  await writeFile(`${file}.draft`, randomBytes(LINK_KEY_BYTES), { mode: 0o600 });
-  await rename(`${file}.draft`, file);
-  return readFile(file);
+  if (auth.jwtSecret === undefined) return readLocalKey(join(dataDir, "artifact-links.key"));
+  return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
 }

@@ -122,6 +122,10 @@ export interface RetentionConfig {
 export interface AuditConfig {
   /** Whether queries have entries, too. */
   queries: boolean;
+  /** Secrets that heads of its chain are signed with: the first one signs; empty: derived from another secret. */
+  keys: string[];
+  /** Between two heads, at least. */
+  headMs: number;
 }
 
 export interface Config {
@@ -216,6 +220,9 @@ function crossChecks(settings: Partial<Settings>): string[] {
   const secret = settings.ML_JWT_SECRET_KEY;
   if (secret !== undefined && Buffer.byteLength(secret) < 32) {
     complaints.push("ML_JWT_SECRET_KEY: needs at least 32 bytes");
+  }
+  if ((settings.ML_AUDIT_KEY ?? []).some((key) => Buffer.byteLength(key) < 32)) {
+    complaints.push("ML_AUDIT_KEY: each needs at least 32 bytes");
   }
   if (exposed && secret === undefined) {
     complaints.push(`ML_JWT_SECRET_KEY: required when ML_ENV is ${settings.ML_ENV}, at least 32 bytes`);
@@ -407,7 +414,11 @@ function upkeepConfig(settings: Settings) {
       eventDays: settings.ML_EVENT_DAYS,
       auditDays: settings.ML_AUDIT_DAYS,
     },
-    audit: { queries: settings.ML_AUDIT_QUERIES ?? true },
+    audit: {
+      queries: settings.ML_AUDIT_QUERIES ?? true,
+      keys: settings.ML_AUDIT_KEY,
+      headMs: settings.ML_AUDIT_HEAD_SECONDS * 1000,
+    },
     postgresBin: settings.ML_POSTGRES_BIN,
   };
 }

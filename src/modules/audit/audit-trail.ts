@@ -63,7 +63,8 @@ export class AuditTrail {
   /** A query or subscription was answered. */
   operated(operation: AuditedOperation): void {
     if (REFUSALS.has(operation.outcome)) {
-      const { durationMs: _, operation: name, ...entry } = operation;
+      const { actor, action, target, outcome, requestId, operation: name } = operation;
+      const entry = { actor, action, target, outcome, requestId };
       this.buffer.refused({ ...entry, detail: name === null ? {} : { operation: name } });
     } else if (this.options.queries) this.buffer.operated(operation);
   }
