@@ -20,6 +20,7 @@ import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
+import type { IdentitySecrets } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
 import type { ModelsModule } from "./modules/models/index.js";
 import {
@@ -112,15 +113,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   const door =
     serves === "health"
       ? createHealthDoor(health)
-      : await createGateway({
-          ...{ schema, database, models, health, trail },
-          authenticator: new Authenticator(config.auth),
-          feed: operations.feed,
-          policy: config.http,
-          publicUrl: config.http.publicUrl,
-          explorer: config.explorer,
-          maxBodyBytes: config.http.maxBodyBytes,
-        });
+      : await createGraphDoor(config, engines, { ...modules, audit }, { schema, health });
   audit.start();
   await operations.feed.start();
   await models.served.start();
@@ -149,6 +142,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           "the object store": () => store.close(),
           "the mirror": () => engines.mirror?.store.close(),
           "the caches": () => engines.caches.close(),
+          "the ledger of points": () => engines.ledger.close(),
           "the process lock": () => engines.lock?.close(),
           "the database": () => database.close(),
           traces: () => tracing.close(),
@@ -171,6 +165,25 @@ async function openAudited(
   const audit = createAuditModule({ ...engines, logger, queries, headMs, keepDays, secrets });
   const database = new AuditedDatabase(engines.database, audit.sealer.wake);
   return { engines: { ...engines, database }, audit };
+}
+
+function createGraphDoor(
+  config: Config,
+  { database, ledger }: Engines,
+  { models, operations, audit }: { models: ModelsModule; operations: OperationsModule; audit: AuditModule },
+  served: { schema: GraphQLSchema; health: HealthState },
+): Promise<Door> {
+  const { http, limits, explorer } = config;
+  return createGateway({
+    ...served,
+    ...{ database, ledger, models, limits, explorer },
+    trail: audit.trail,
+    authenticator: new Authenticator(config.auth, () => secretsOf(config)),
+    feed: operations.feed,
+    policy: http,
+    publicUrl: http.publicUrl,
+    maxBodyBytes: http.maxBodyBytes,
+  });
 }
 
 function createHealth(
@@ -267,8 +280,18 @@ function createRuntime(settings: InferenceConfig, modelOf: (key: string) => stri
   });
 }
 
+function secretsOf({ auth }: Config): IdentitySecrets {
+  return {
+    jwt: auth.jwtSecret,
+    jwtPrevious: auth.jwtSecretPrevious,
+    apiKey: auth.apiKeySecret,
+    apiKeyPrevious: auth.apiKeySecretPrevious,
+  };
+}
+
 /** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
 async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
-  if (auth.jwtSecret === undefined) return readLocalKey(join(dataDir, "artifact-links.key"));
-  return createHmac("sha256", auth.jwtSecret).update("254carbon artifact links").digest();
+  const secret = auth.jwtSecret ?? auth.apiKeySecret;
+  if (secret === undefined) return readLocalKey(join(dataDir, "artifact-links.key"));
+  return createHmac("sha256", secret).update("254carbon artifact links").digest();
 }

@@ -6,12 +6,14 @@ import { ClusterDumper } from "./adapters/embedded/cluster-dumper.js";
 import { openEmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import type { EmbeddedDatabase } from "./adapters/embedded/embedded-database.js";
 import { MemoryCache } from "./adapters/embedded/memory-cache.js";
+import { MemoryLedger } from "./adapters/embedded/memory-ledger.js";
 import type { Schema } from "./adapters/postgres/typeorm-database.js";
 import { postgresConnection } from "./adapters/service/postgres-connection.js";
 import { openPostgresDatabase } from "./adapters/service/postgres-database.js";
 import { ProcessLock } from "./adapters/service/process-lock.js";
 import { LayeredCache } from "./adapters/service/layered-cache.js";
 import { RedisCache } from "./adapters/service/redis-cache.js";
+import { RedisLedger } from "./adapters/service/redis-ledger.js";
 import { PostgresDumper } from "./adapters/service/postgres-dumper.js";
 import type { Config } from "./config/config.js";
 import type { Archive } from "./ports/archive.js";
@@ -20,6 +22,7 @@ import type { Database } from "./ports/database.js";
 import type { DatabaseDumper } from "./ports/database-dumper.js";
 import type { JobQueue } from "./ports/job-queue.js";
 import type { ObjectStore } from "./ports/object-store.js";
+import type { PointsLedger } from "./ports/points-ledger.js";
 import { PreconditionFailedError } from "./shared/errors.js";
 import { openMirror, openStorage } from "./storage.js";
 import type { Storage } from "./storage.js";
@@ -40,6 +43,8 @@ export interface Engines {
   /** Where other processes could come to the same database. */
   lock?: ProcessLock;
   caches: Caches;
+  /** What callers have used up of their budgets. */
+  ledger: PointsLedger;
   /** Files by name, in the same place as the objects. */
   archive: Archive;
   /** Where artifacts and backups are kept a second time. */
@@ -57,6 +62,7 @@ export async function openEngines(config: Config, schema: Schema, logger: Logger
     database,
     queue: await openQueue(config, transport, logger),
     caches: openCaches(config),
+    ledger: openLedger(config),
     ...(await openStorage(config, logger)),
     mirror: await openMirror(config, logger),
     dumper: createDumper(config, database),
@@ -127,6 +133,12 @@ function openCaches({ redis, cache, embedding }: Config): Caches {
     vectors: new LayeredCache(vectors, shared),
     close: () => shared.close(),
   };
+}
+
+/** Counted for all processes together where they share a Redis for what may be lost. */
+function openLedger({ redis: { cacheUrl: url, tls, prefix } }: Config): PointsLedger {
+  const alone = new MemoryLedger();
+  return url === undefined ? alone : RedisLedger.open({ url, tls, prefix, alone });
 }
 
 function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promise<JobQueue> {

@@ -60,8 +60,12 @@ function announce(
   logger.info(about, `ready at ${url}/${role === "worker" ? "health" : "graphql"}`);
   if (role === "worker") return;
   if (config.explorer) logger.info({ event: "platform.explorer", url }, `explorer at ${url}/graphiql`);
-  if (config.auth.jwtSecret === undefined && !config.auth.developerAccess) {
-    logger.warn({ event: "platform.locked" }, "without ML_JWT_SECRET_KEY every call is UNAUTHENTICATED");
+  const { jwtSecret, provider, developerAccess } = config.auth;
+  if (jwtSecret === undefined && provider === undefined && !developerAccess) {
+    logger.warn(
+      { event: "platform.locked" },
+      "without ML_JWT_SECRET_KEY or ML_JWT_JWKS_URL no token is accepted",
+    );
   }
 }
 

@@ -1,7 +1,12 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { weaknessOf } from "./secret-strength.rules.js";
+import { limitsConfig } from "./limits-config.js";
+import type { LimitsConfig } from "./limits-config.js";
+import { s3Config } from "./s3-config.js";
+import type { S3Config } from "./s3-config.js";
 import { describeSettings, readSettings } from "./settings.js";
-import type { Settings } from "./settings.js";
+import type { ProviderAlgorithm, Settings } from "./settings.js";
 
 export type Environment = "development" | "test" | "staging" | "production";
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -21,10 +26,26 @@ export interface HttpConfig {
   maxBodyBytes: number;
 }
 
+/** Where the keys of an identity provider are found. */
+export interface ProviderConfig {
+  url: string;
+  /** At most one for each kind of key. */
+  algorithms: readonly ProviderAlgorithm[];
+  /** Path of the claim that holds roles, names joined by dots. */
+  rolesClaim: string;
+}
+
 export interface AuthConfig {
   jwtSecret?: string;
+  /** Goes on being valid while tokens of before are about. */
+  jwtSecretPrevious?: string;
+  /** Absent: derived from the token secret. */
+  apiKeySecret?: string;
+  apiKeySecretPrevious?: string;
   issuer: string;
   audience: string;
+  /** Absent: nobody but us issues tokens. */
+  provider?: ProviderConfig;
   /** A caller without credentials is an ADMIN named `developer`: development on loopback only. */
   developerAccess: boolean;
 }
@@ -90,19 +111,6 @@ export interface CacheConfig {
   ttlSeconds: number;
 }
 
-export interface S3Config {
-  endpoint: string;
-  /** Where clients reach the store; absent: they do not, and all bytes pass through the gateway. */
-  publicEndpoint?: string;
-  region: string;
-  bucket: string;
-  /** Absent: the environment's own credentials, e.g. of the node's role. */
-  credentials?: { accessKeyId: string; secretAccessKey: string };
-  pathStyle: boolean;
-  /** Of model files kept on local disk. */
-  localBytes: number;
-}
-
 /** Cron patterns in UTC, or `off`. */
 export interface SchedulesConfig {
   backup: string;
@@ -131,6 +139,7 @@ export interface AuditConfig {
 export interface Config {
   environment: Environment;
   http: HttpConfig;
+  limits: LimitsConfig;
   auth: AuthConfig;
   logLevel: LogLevel;
   dataDir: string;
@@ -217,15 +226,13 @@ const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
 function crossChecks(settings: Partial<Settings>): string[] {
   const complaints: string[] = [];
   const exposed = isExposed(settings.ML_ENV);
-  const secret = settings.ML_JWT_SECRET_KEY;
-  if (secret !== undefined && Buffer.byteLength(secret) < 32) {
-    complaints.push("ML_JWT_SECRET_KEY: needs at least 32 bytes");
-  }
   if ((settings.ML_AUDIT_KEY ?? []).some((key) => Buffer.byteLength(key) < 32)) {
     complaints.push("ML_AUDIT_KEY: each needs at least 32 bytes");
   }
-  if (exposed && secret === undefined) {
-    complaints.push(`ML_JWT_SECRET_KEY: required when ML_ENV is ${settings.ML_ENV}, at least 32 bytes`);
+  if (exposed && settings.ML_JWT_SECRET_KEY === undefined && settings.ML_JWT_JWKS_URL === undefined) {
+    complaints.push(
+      `ML_JWT_SECRET_KEY: required when ML_ENV is ${settings.ML_ENV}, at least 32 bytes, unless ML_JWT_JWKS_URL is set`,
+    );
   }
   const embedded = [
     settings.ML_VECTOR_DB_DSN === undefined && "ML_VECTOR_DB_DSN (database)",
@@ -241,7 +248,68 @@ function crossChecks(settings: Partial<Settings>): string[] {
   if (settings.ML_ENV !== "test" && (settings.ML_FAILPOINTS ?? []).length > 0) {
     complaints.push("ML_FAILPOINTS: only when ML_ENV is test");
   }
-  return [...complaints, ...s3Checks(settings), ...pairChecks(settings)];
+  return [
+    ...complaints,
+    ...secretChecks(settings),
+    ...providerChecks(settings),
+    ...s3Checks(settings),
+    ...pairChecks(settings),
+  ];
+}
+
+const SECRETS = [
+  "ML_JWT_SECRET_KEY",
+  "ML_JWT_SECRET_KEY_PREVIOUS",
+  "ML_API_KEY_SECRET",
+  "ML_API_KEY_SECRET_PREVIOUS",
+] as const;
+const LEAST_SECRET_BYTES = 32;
+
+/** Secrets that everybody can guess are none; the words of a complaint never show one. */
+function secretChecks(settings: Partial<Settings>): string[] {
+  const complaints: string[] = [];
+  for (const name of SECRETS) {
+    const secret = settings[name];
+    if (secret === undefined) continue;
+    if (Buffer.byteLength(secret) < LEAST_SECRET_BYTES) {
+      complaints.push(`${name}: needs at least ${LEAST_SECRET_BYTES} bytes`);
+      continue;
+    }
+    const weakness = isExposed(settings.ML_ENV) ? weaknessOf(secret) : undefined;
+    if (weakness !== undefined) {
+      complaints.push(`${name}: ${weakness}; take a random one, such as openssl rand -hex 32 prints`);
+    }
+  }
+  for (const name of ["ML_JWT_SECRET_KEY", "ML_API_KEY_SECRET"] as const) {
+    if (settings[`${name}_PREVIOUS`] !== undefined && settings[name] === undefined) {
+      complaints.push(`${name}: required when ${name}_PREVIOUS is set`);
+    }
+  }
+  return complaints;
+}
+
+function providerChecks(settings: Partial<Settings>): string[] {
+  const { ML_JWT_JWKS_URL: url } = settings;
+  if (url === undefined) return [];
+  const complaints: string[] = [];
+  const { protocol, hostname, username, password } = new URL(url);
+  if (protocol !== "https:" && !LOOPBACK_HOSTS.has(hostname.replace(/^\[|\]$/g, ""))) {
+    complaints.push("ML_JWT_JWKS_URL: must be https; http is for this machine's own loopback address");
+  }
+  if (username !== "" || password !== "") {
+    complaints.push("ML_JWT_JWKS_URL: must not hold a name or a password");
+  }
+  // Replicas must agree on what API keys and links are made with.
+  if (
+    isExposed(settings.ML_ENV) &&
+    settings.ML_JWT_SECRET_KEY === undefined &&
+    settings.ML_API_KEY_SECRET === undefined
+  ) {
+    complaints.push(
+      `ML_API_KEY_SECRET: required when ML_ENV is ${settings.ML_ENV} without ML_JWT_SECRET_KEY`,
+    );
+  }
+  return complaints;
 }
 
 /** Named one by one: what is set and malformed has its own complaint. */
@@ -308,12 +376,8 @@ function toConfig(settings: Settings): Config {
       publicUrl: settings.ML_PUBLIC_URL,
       maxBodyBytes: settings.ML_MAX_BODY_BYTES,
     },
-    auth: {
-      jwtSecret: settings.ML_JWT_SECRET_KEY,
-      issuer: settings.ML_JWT_ISSUER,
-      audience: settings.ML_JWT_AUDIENCE,
-      developerAccess: settings.ML_ENV === "development" && loopback,
-    },
+    limits: limitsConfig(settings, exposed),
+    auth: { ...authConfig(settings), developerAccess: settings.ML_ENV === "development" && loopback },
     logLevel: settings.ML_LOG_LEVEL,
     dataDir: resolve(settings.ML_DATA_DIR),
     ...engineConfig(settings),
@@ -347,6 +411,19 @@ function toConfig(settings: Settings): Config {
   };
 }
 
+function authConfig(settings: Settings): Omit<AuthConfig, "developerAccess"> {
+  const { ML_JWT_JWKS_URL: url, ML_JWT_ALGORITHMS: algorithms, ML_JWT_ROLES_CLAIM: rolesClaim } = settings;
+  return {
+    jwtSecret: settings.ML_JWT_SECRET_KEY,
+    jwtSecretPrevious: settings.ML_JWT_SECRET_KEY_PREVIOUS,
+    apiKeySecret: settings.ML_API_KEY_SECRET,
+    apiKeySecretPrevious: settings.ML_API_KEY_SECRET_PREVIOUS,
+    issuer: settings.ML_JWT_ISSUER,
+    audience: settings.ML_JWT_AUDIENCE,
+    provider: url === undefined ? undefined : { url, algorithms, rolesClaim },
+  };
+}
+
 function engineConfig(settings: Settings) {
   return {
     database: {
@@ -374,23 +451,6 @@ function engineConfig(settings: Settings) {
     drainNoticeMs: settings.ML_DRAIN_NOTICE_MS ?? (isExposed(settings.ML_ENV) ? EXPOSED_NOTICE_MS : 0),
     drainMs: settings.ML_DRAIN_MS,
     jobLeaseMs: settings.ML_JOB_LEASE_MS,
-  };
-}
-
-function s3Config(settings: Settings): S3Config | undefined {
-  const { ML_S3_ENDPOINT: endpoint, ML_S3_BUCKET: bucket } = settings;
-  if (endpoint === undefined || bucket === undefined) return undefined;
-  const { ML_S3_ACCESS_KEY_ID: accessKeyId, ML_S3_SECRET_ACCESS_KEY: secretAccessKey } = settings;
-  return {
-    endpoint,
-    publicEndpoint: settings.ML_S3_PUBLIC_ENDPOINT,
-    region: settings.ML_S3_REGION,
-    bucket,
-    ...(accessKeyId !== undefined && secretAccessKey !== undefined
-      ? { credentials: { accessKeyId, secretAccessKey } }
-      : {}),
-    pathStyle: settings.ML_S3_PATH_STYLE ?? true,
-    localBytes: settings.ML_S3_LOCAL_BYTES,
   };
 }
 

@@ -1,8 +1,17 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 import { parseRedisUrl } from "../shared/redis-url.js";
 import { isCronPattern } from "./cron-pattern.rules.js";
 
 const MIB = 1024 * 1024;
+
+const PROVIDER_ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"] as const;
+/** What an identity provider may sign tokens with: never by a secret that it shares. */
+export type ProviderAlgorithm = (typeof PROVIDER_ALGORITHMS)[number];
+
+function isProviderAlgorithm(name: string): boolean {
+  return PROVIDER_ALGORITHMS.some((algorithm) => algorithm === name);
+}
 
 /** A variable set to the empty string is as good as absent. */
 const blankIsAbsent = (value: unknown): unknown => (value === "" ? undefined : value);
@@ -106,8 +115,33 @@ const providers = <const T extends readonly [string, ...string[]]>(values: T, fa
       .refine((items) => items.every((item) => values.includes(item)), { error }),
   );
 };
+const networks = list.refine((items) => items.every(isNetwork), {
+  error: "allowed: addresses and networks such as 10.0.0.0/8, separated by commas",
+});
+
+function isNetwork(item: string): boolean {
+  const [address = "", bits, ...more] = item.split("/");
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
 /** Only mentioned by name, never by value, in any message. */
 const secret = z.preprocess(blankIsAbsent, z.string().optional());
+/** Of kinds of keys that a provider may have; what one kind can do twice is there once at most. */
+const algorithms = z.preprocess(
+  blankIsAbsent,
+  z
+    .string()
+    .default("RS256,ES256")
+    .transform((value) => value.split(",").map((item) => item.trim()))
+    .refine((items) => items.every(isProviderAlgorithm) && new Set(items).size === items.length, {
+      error: `allowed: ${PROVIDER_ALGORITHMS.join(", ")}, each at most once, separated by commas`,
+    })
+    .refine((items) => !items.includes("RS256") || !items.includes("PS256"), {
+      error: "RS256 or PS256, not both: an RSA key has one algorithm",
+    })
+    .transform((items) => items as ProviderAlgorithm[]),
+);
 /** One line a variable: `.env.example` and the README table are checked against this. */
 const settingsShape = {
   ML_ENV: choice(["development", "test", "staging", "production"], "development"),
@@ -116,13 +150,28 @@ const settingsShape = {
   ML_DATA_DIR: word(".data", "a folder"),
   ML_LOG_LEVEL: choice(["debug", "info", "warn", "error", "silent"], "info"),
   ML_JWT_SECRET_KEY: secret,
+  ML_JWT_SECRET_KEY_PREVIOUS: secret,
   ML_JWT_ISSUER: word("254carbon", "the issuer of tokens"),
   ML_JWT_AUDIENCE: word("254carbon-ml", "the audience of tokens"),
+  ML_JWT_JWKS_URL: url(["https:", "http:"]),
+  ML_JWT_ALGORITHMS: algorithms,
+  ML_JWT_ROLES_CLAIM: word("roles", "the path of a claim, with dots between names"),
+  ML_API_KEY_SECRET: secret,
+  ML_API_KEY_SECRET_PREVIOUS: secret,
   ML_ALLOW_EMBEDDED: flag,
   ML_ALLOWED_HOSTS: list,
   ML_ALLOWED_ORIGINS: list,
   ML_PUBLIC_URL: url(["http:", "https:"]),
   ML_MAX_BODY_BYTES: whole(1024, 64 * MIB, 4 * MIB),
+  ML_MAX_TOKENS: whole(100, 100_000, 1000),
+  ML_MAX_DEPTH: whole(3, 100, 10),
+  ML_MAX_ALIASES: whole(0, 1000, 15),
+  ML_MAX_DIRECTIVES: whole(0, 1000, 10),
+  ML_MAX_ROOT_FIELDS: whole(1, 1000, 10),
+  ML_MAX_OPERATION_COST: whole(1, 1_000_000, 1000),
+  ML_RATE_LIMIT_POINTS: z.preprocess(blankIsAbsent, wholeNumber(0, 1_000_000_000).optional()),
+  ML_MAX_FAILED_LOGINS: whole(0, 1_000_000, 60),
+  ML_TRUSTED_PROXIES: networks,
   ML_VECTOR_DB_DSN: url(["postgres:", "postgresql:"]),
   ML_VECTOR_DB_REPLICA_DSNS: urls(["postgres:", "postgresql:"]),
   ML_VECTOR_DB_CA: optionalText,

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { GraphQLError } from "graphql";
 import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
+import type { ClientAddresses } from "./client-address.js";
+import type { FailedLogins } from "./failed-logins.js";
 import { cameDirectly } from "./origin-guard.js";
 
 /** Makes the context of each request, on both doors. */
@@ -15,19 +16,21 @@ export class RequestContexts {
     private readonly feed: EventSource,
     private readonly publicUrl: string | undefined,
     private readonly trail: AuditTrail,
+    private readonly addresses: ClientAddresses,
+    private readonly failedLogins: FailedLogins,
   ) {}
 
-  /** @throws {GraphQLError} UNAUTHENTICATED, answered with HTTP status 401 */
+  /**
+   * @throws {UnauthenticatedError}
+   * @throws {UnavailableError} when nobody can tell who it is
+   * @throws {RateLimitedError} for an address whose credentials were refused too often
+   */
   async ofHttp(
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const { authorization } = request.headers;
-    const identity = await this.identify(request, authorization, requestId).catch((error: unknown) => {
-      if (!(error instanceof UnauthenticatedError)) throw error;
-      throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 401 } } });
-    });
+    const identity = await this.identify(request, request.headers.authorization, requestId);
     const presence = new CallerPresence();
     response.once("close", () => {
       if (!response.writableFinished) presence.leave();
@@ -44,12 +47,15 @@ export class RequestContexts {
     authorization: string | undefined,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
+    const address = this.addresses.of(request);
+    this.failedLogins.assertMayTry(address);
     try {
       return await this.authenticator.authenticate(authorization, cameDirectly(request));
     } catch (error) {
+      if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
       const outcome = outcomeOf(error);
       const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
-      this.trail.refused(entry, request.socket.remoteAddress ?? "unknown");
+      this.trail.refused(entry, address);
       throw error;
     }
   }

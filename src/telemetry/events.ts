@@ -110,6 +110,12 @@ interface DocumentReport {
   deleted?: number;
 }
 
+/** The keys of the identity provider were read, or could not be; those of before are trusted for a while. */
+export function reportProviderKeys({ count, err }: { count?: number; err?: unknown }): void {
+  if (err === undefined) logger.debug({ event: "identity.keys_read", count }, "read the provider's keys");
+  else logger.warn({ event: "identity.keys_unknown", err }, "the identity provider does not tell its keys");
+}
+
 export function reportOperationError(error: {
   code: string;
   errorId?: string;
@@ -191,7 +197,7 @@ export function reportCacheServer({ call, available, reason }: CacheServerReport
 }
 
 interface CacheServerReport {
-  call: "read" | "write";
+  call: "read" | "write" | "rate";
   available: boolean;
   reason?: string;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -8,7 +9,7 @@ import type { ComposeService } from "../support/compose-file.js";
 
 const FILE = "docker-compose.yml";
 const SECRETS = Object.fromEntries(
-  requiredVariables(FILE).map((name) => [name, "0123456789abcdef".repeat(4)]),
+  requiredVariables(FILE).map((name) => [name, createHash("sha256").update(FILE).digest("hex")]),
 );
 const SIZES = readVariables("deploy/docker/laptop.env");
 const { services, networks, volumes } = readCompose(FILE, SECRETS);

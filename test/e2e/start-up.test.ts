@@ -60,6 +60,39 @@ describe.each(["staging", "production"])("in %s", (environment) => {
     expect(refused.output).not.toContain(CANARY);
   });
 
+  test.each([
+    "change-me-please-change-me-please",
+    "your-secret-key-for-this-platform-1",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "k8Jq2v!xk8Jq2v!xk8Jq2v!xk8Jq2v!xk8Jq",
+    "correct horse correct horse correct horse",
+    "abcdefghijklmnopqrstuvwxyz012345",
+  ])("the secret %s is refused, and not shown", async (secret) => {
+    const refused = await refusedStart(folder, {
+      ML_ENV: environment,
+      ML_ALLOW_EMBEDDED: "true",
+      ML_JWT_SECRET_KEY: secret,
+    });
+    expectExplained(refused);
+    expect(refused.output).toMatch(/ML_JWT_SECRET_KEY: .*openssl rand/);
+    expect(refused.output).not.toContain(secret);
+  });
+
+  test("a provider's keys come by https, from one place, and a secret for API keys is demanded", async () => {
+    const refused = await refusedStart(folder, {
+      ML_ENV: environment,
+      ML_ALLOW_EMBEDDED: "true",
+      ML_JWT_JWKS_URL: `http://user:${CANARY}@id.example.com/keys`,
+      ML_JWT_ALGORITHMS: "RS256,HS256",
+    });
+    expectExplained(refused);
+    expect(refused.output).toMatch(/ML_JWT_JWKS_URL: must be https/);
+    expect(refused.output).toMatch(/ML_JWT_JWKS_URL: must not hold a name or a password/);
+    expect(refused.output).toMatch(/ML_JWT_ALGORITHMS: allowed: RS256, PS256/);
+    expect(refused.output).toMatch(/ML_API_KEY_SECRET: required/);
+    expect(refused.output).not.toContain(CANARY);
+  });
+
   test.each([{}, { ML_ALLOW_EMBEDDED: "false" }, { ML_ALLOW_EMBEDDED: "" }])(
     "embedded engines are refused with %j",
     async (allow) => {

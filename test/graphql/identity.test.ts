@@ -275,6 +275,10 @@ describe("tokens", () => {
     expect(
       (await me(platform, bearer(issueToken({ aud: ["other", "254carbon-ml"] })))).errors,
     ).toBeUndefined();
+    for (const typ of [undefined, "jwt", "at+jwt", "application/at+jwt"]) {
+      expect((await me(platform, bearer(issueToken({}, { header: { typ } })))).errors).toBeUndefined();
+    }
+    expect((await me(platform, bearer(issueToken({ exp: seconds(-50) })))).errors).toBeUndefined();
     expect((await me(platform, bearer(stranger))).data).toEqual({ me: { subject: "nobody", roles: [] } });
   });
 
@@ -306,6 +310,11 @@ describe("tokens", () => {
     ["another algorithm's family", `Bearer ${issueToken({}, { header: { alg: "RS256" } })}`],
     ["an unknown critical header", `Bearer ${issueToken({}, { header: { crit: ["b64"], b64: false } })}`],
     ["claims that were changed", `Bearer ${head}.${encode({ sub: "me", roles: ["ADMIN"] })}.${signature}`],
+    ["another type", `Bearer ${issueToken({}, { header: { typ: "secevent+jwt" } })}`],
+    ["a type that is no text", `Bearer ${issueToken({}, { header: { typ: 7 } })}`],
+    ["more than 8 KB", `Bearer ${issueToken({ padding: "x".repeat(8192) })}`],
+    ["a subject with a line break", `Bearer ${issueToken({ sub: "ann\nadmin" })}`],
+    ["the subject of an API key", `Bearer ${issueToken({ sub: "key:1" })}`],
     ["a signature cut short", `Bearer ${head}.${body}.${signature.slice(0, 20)}`],
   ])("%s is UNAUTHENTICATED", async (_name, authorization) => {
     const { status, body: text } = await rawGraph(platform, "{ me { subject } }", {

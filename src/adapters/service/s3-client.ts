@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { S3ServiceException } from "@aws-sdk/client-s3";
-import type { S3Config } from "../../config/config.js";
+import type { S3Config } from "../../config/s3-config.js";
 import { UnavailableError } from "../../shared/errors.js";
 
 /** Tries of one request; the client waits longer before each. */

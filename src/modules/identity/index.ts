@@ -1,6 +1,9 @@
 export { Authenticator } from "./authenticator.js";
-export type { AuthenticatorOptions, Caller, Identity } from "./authenticator.js";
+export type { AuthenticatorOptions } from "./authenticator.js";
+export type { Caller, Identity } from "./caller.js";
+export { personOf } from "./caller.js";
 export { IdentityResolver } from "./identity.resolver.js";
+export type { IdentitySecrets, SecretSource } from "./identity-secrets.js";
 export type { EventSource } from "./request-context.js";
 export { CallerPresence, RequestContext } from "./request-context.js";
 export { ROLES, mayDo, parseRoles } from "./roles.rules.js";

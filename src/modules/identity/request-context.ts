@@ -1,7 +1,7 @@
 import DataLoader from "dataloader";
 import type { ServedRequest } from "../../ports/database.js";
 import type { OpenSpan } from "../../telemetry/tracing.js";
-import type { Caller } from "./authenticator.js";
+import type { Caller } from "./caller.js";
 
 /** Where subscriptions get their events from. */
 export interface EventSource {
@@ -44,6 +44,8 @@ export class RequestContext {
     type?: string;
     span?: OpenSpan;
     served?: ServedRequest;
+    /** Its document, once it may run. */
+    document?: object;
     /** Its audit entries have been seen to. */
     audited?: boolean;
   } = {};
