@@ -6,6 +6,7 @@ import { migrations } from "../migrations/index.js";
 import { readAuditSecrets } from "./audit-secrets.js";
 import type { Config, InferenceConfig } from "./config/config.js";
 import { closeInOrder } from "./close-in-order.js";
+import type { LatestConfig } from "./live-config.js";
 import { openEngines } from "./engines.js";
 import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
@@ -95,15 +96,20 @@ const METRICS_EVERY_MS = 5_000;
 export interface AppOptions {
   /** What the door answers: the graph and health, or health alone. */
   serves?: "graph" | "health";
+  /** Where secrets may change while the process runs. */
+  latest?: LatestConfig;
 }
 
 /** The composition root: one place that knows every constructor. */
-export async function createApp(config: Config, { serves = "graph" }: AppOptions = {}): Promise<App> {
+export async function createApp(
+  config: Config,
+  { serves = "graph", latest = () => config }: AppOptions = {},
+): Promise<App> {
   const logger = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const { engines, audit } = await openAudited(config, logger);
+  const { engines, audit } = await openAudited(latest, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, audit, await readLinkKey(config), logger);
   const { runtime, operations, models, embeddings, predictions } = modules;
@@ -113,7 +119,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   const door =
     serves === "health"
       ? createHealthDoor(health)
-      : await createGraphDoor(config, engines, { ...modules, audit }, { schema, health });
+      : await createGraphDoor(latest, engines, { ...modules, audit }, { schema, health });
   audit.start();
   await operations.feed.start();
   await models.served.start();
@@ -154,31 +160,32 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
 
 /** The engines, with a database that lets no mutation commit without its audit entry. */
 async function openAudited(
-  config: Config,
+  latest: LatestConfig,
   logger: Logger,
 ): Promise<{ engines: Engines; audit: AuditModule }> {
-  const engines = await openEngines(config, { entities, migrations }, logger);
+  const config = latest();
+  const engines = await openEngines(latest, { entities, migrations }, logger);
   await assertSchemaIsKnown(engines.database);
   const { queries, headMs } = config.audit;
   const keepDays = config.retention.auditDays;
-  const secrets = await readAuditSecrets(config);
+  const secrets = () => readAuditSecrets(latest());
   const audit = createAuditModule({ ...engines, logger, queries, headMs, keepDays, secrets });
   const database = new AuditedDatabase(engines.database, audit.sealer.wake);
   return { engines: { ...engines, database }, audit };
 }
 
 function createGraphDoor(
-  config: Config,
+  latest: LatestConfig,
   { database, ledger }: Engines,
   { models, operations, audit }: { models: ModelsModule; operations: OperationsModule; audit: AuditModule },
   served: { schema: GraphQLSchema; health: HealthState },
 ): Promise<Door> {
-  const { http, limits, explorer } = config;
+  const { auth, http, limits, explorer } = latest();
   return createGateway({
     ...served,
     ...{ database, ledger, models, limits, explorer },
     trail: audit.trail,
-    authenticator: new Authenticator(config.auth, () => secretsOf(config)),
+    authenticator: new Authenticator(auth, () => secretsOf(latest())),
     feed: operations.feed,
     policy: http,
     publicUrl: http.publicUrl,

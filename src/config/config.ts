@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { readSecretFiles } from "./secret-files.js";
 import { weaknessOf } from "./secret-strength.rules.js";
 import { limitsConfig } from "./limits-config.js";
 import type { LimitsConfig } from "./limits-config.js";
@@ -207,8 +208,14 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   { apart = false }: ConfigOptions = {},
 ): Config {
-  const { settings, complaints } = readSettings(environment);
-  const all = [...complaints, ...crossChecks(settings), ...(apart ? apartChecks(environment) : [])];
+  const read = readSecretFiles(environment);
+  const { settings, complaints } = readSettings(read.environment);
+  const all = [
+    ...read.complaints,
+    ...complaints,
+    ...crossChecks(settings),
+    ...(apart ? apartChecks(read.environment) : []),
+  ];
   if (all.length > 0) throw new ConfigurationError(all);
   return toConfig(settings as Settings);
 }

@@ -10,7 +10,7 @@ export const auditVerifyCommand: OfflineCommand = async (context, args) => {
   const { values } = parseArgs({ args, options: { from: { type: "string" } } });
   const { config } = context;
   await assertEmbeddedThere(config);
-  const secrets = await readAuditSecrets(config);
+  const secrets = () => readAuditSecrets(config);
   return withEngines(context, ({ database, archive }) => {
     const heads = openHeadArchive({ archive, secrets, headMs: config.audit.headMs });
     const verifier = new AuditVerifier(database, heads, config.retention.auditDays);

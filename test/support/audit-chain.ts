@@ -32,8 +32,12 @@ export async function openAuditChain(
     dsn === undefined
       ? await openEmbeddedDatabase({ dataDir: join(dataDir, "database"), ...schema })
       : await openPostgresDatabase({ dsn, ...schema });
-  const { store, archive } = await openStorage(config, createLogger("silent"));
-  const heads = openHeadArchive({ archive, secrets: [Buffer.from(secret)], headMs: 1000 });
+  const { store, archive } = await openStorage(() => config, createLogger("silent"));
+  const heads = openHeadArchive({
+    archive,
+    secrets: () => Promise.resolve([Buffer.from(secret)]),
+    headMs: 1000,
+  });
   const verifier = new AuditVerifier(database, heads, config.retention.auditDays);
   return {
     archive,

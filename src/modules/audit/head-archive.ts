@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import type { Archive } from "../../ports/archive.js";
 import type { Seal } from "./seal.rules.js";
-import { openHead, signHead } from "./signed-head.rules.js";
+import { deriveHeadKey, openHead, signHead } from "./signed-head.rules.js";
 import type { HeadKey, SignedHead } from "./signed-head.rules.js";
 
 const HEADS = "audit/heads/";
@@ -21,8 +21,8 @@ export interface FoundHead {
 export class HeadArchive {
   constructor(
     private readonly archive: Archive,
-    /** The first one signs. */
-    private readonly keys: readonly HeadKey[],
+    /** Secrets that keys are derived from, as they are now; the first one's signs. */
+    private readonly secrets: () => Promise<readonly Uint8Array[]>,
     /** Processes that sign in one such span write to one name. */
     private readonly spanMs: number,
   ) {}
@@ -30,14 +30,15 @@ export class HeadArchive {
   async write(seal: Pick<Seal, "number" | "digest">, now = new Date()): Promise<void> {
     const slot = new Date(Math.floor(now.getTime() / this.spanMs) * this.spanMs);
     const name = `${HEADS}${slot.toISOString().replaceAll(/[-:]|\.000/g, "")}.json`;
-    await this.archive.storeText(name, signHead(seal, now, this.keys[0]!));
+    await this.archive.storeText(name, signHead(seal, now, (await this.keys())[0]!));
   }
 
   /** Oldest first. */
   async *read(): AsyncGenerator<FoundHead> {
+    const keys = await this.keys();
     for (const name of await this.names()) {
       const content = await text(await this.archive.read(name));
-      yield { name, head: openHead(content, this.keys) };
+      yield { name, head: openHead(content, keys) };
     }
   }
 
@@ -53,6 +54,10 @@ export class HeadArchive {
       const superseded = date < allKept && i + 1 < names.length && dateOf(names[i + 1]!) === date;
       if (date < oldest || superseded) await this.archive.remove(name);
     }
+  }
+
+  private async keys(): Promise<HeadKey[]> {
+    return (await this.secrets()).map(deriveHeadKey);
   }
 
   private async names(): Promise<string[]> {

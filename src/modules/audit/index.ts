@@ -10,7 +10,6 @@ import { AuditSealer } from "./audit-sealer.js";
 import { AuditTrail } from "./audit-trail.js";
 import { AuditVerifier } from "./audit-verification.js";
 import { HeadArchive } from "./head-archive.js";
-import { deriveHeadKey } from "./signed-head.rules.js";
 import { AuditResolver } from "./audit.resolver.js";
 import { AuditEntryType } from "./audit.types.js";
 
@@ -42,7 +41,7 @@ export interface AuditModuleOptions {
   queries: boolean;
   archive: Archive;
   /** The first signs heads of the chain, the others did. */
-  secrets: readonly Uint8Array[];
+  secrets: () => Promise<readonly Uint8Array[]>;
   headMs: number;
   keepDays: number;
 }
@@ -83,7 +82,7 @@ export function openHeadArchive({
   secrets,
   headMs,
 }: Pick<AuditModuleOptions, "archive" | "secrets" | "headMs">): HeadArchive {
-  return new HeadArchive(archive, secrets.map(deriveHeadKey), headMs);
+  return new HeadArchive(archive, secrets, headMs);
 }
 
 export { AuditVerifier } from "./audit-verification.js";
