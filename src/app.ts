@@ -125,14 +125,9 @@ export async function createApp(
   await models.served.start();
   const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
   return {
-    config,
-    logger,
     ...engines,
     ...modules,
-    audit,
-    schema,
-    door,
-    health,
+    ...{ config, logger, audit, schema, door, health },
     close: () =>
       closeInOrder(
         {

@@ -6,6 +6,8 @@ import { limitsConfig } from "./limits-config.js";
 import type { LimitsConfig } from "./limits-config.js";
 import { s3Config } from "./s3-config.js";
 import type { S3Config } from "./s3-config.js";
+import { auditChecks, auditConfig } from "./audit-config.js";
+import type { AuditConfig } from "./audit-config.js";
 import { describeSettings, readSettings } from "./settings.js";
 import type { ProviderAlgorithm, Settings } from "./settings.js";
 
@@ -128,15 +130,6 @@ export interface RetentionConfig {
   auditDays: number;
 }
 
-export interface AuditConfig {
-  /** Whether queries have entries, too. */
-  queries: boolean;
-  /** Secrets that heads of its chain are signed with: the first one signs; empty: derived from another secret. */
-  keys: string[];
-  /** Between two heads, at least. */
-  headMs: number;
-}
-
 export interface Config {
   environment: Environment;
   http: HttpConfig;
@@ -233,9 +226,6 @@ const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
 function crossChecks(settings: Partial<Settings>): string[] {
   const complaints: string[] = [];
   const exposed = isExposed(settings.ML_ENV);
-  if ((settings.ML_AUDIT_KEY ?? []).some((key) => Buffer.byteLength(key) < 32)) {
-    complaints.push("ML_AUDIT_KEY: each needs at least 32 bytes");
-  }
   if (exposed && settings.ML_JWT_SECRET_KEY === undefined && settings.ML_JWT_JWKS_URL === undefined) {
     complaints.push(
       `ML_JWT_SECRET_KEY: required when ML_ENV is ${settings.ML_ENV}, at least 32 bytes, unless ML_JWT_JWKS_URL is set`,
@@ -260,6 +250,7 @@ function crossChecks(settings: Partial<Settings>): string[] {
     ...secretChecks(settings),
     ...providerChecks(settings),
     ...s3Checks(settings),
+    ...auditChecks(settings),
     ...pairChecks(settings),
   ];
 }
@@ -481,11 +472,7 @@ function upkeepConfig(settings: Settings) {
       eventDays: settings.ML_EVENT_DAYS,
       auditDays: settings.ML_AUDIT_DAYS,
     },
-    audit: {
-      queries: settings.ML_AUDIT_QUERIES ?? true,
-      keys: settings.ML_AUDIT_KEY,
-      headMs: settings.ML_AUDIT_HEAD_SECONDS * 1000,
-    },
+    audit: auditConfig(settings),
     postgresBin: settings.ML_POSTGRES_BIN,
   };
 }
