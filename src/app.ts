@@ -1,9 +1,9 @@
-import { createHmac, randomBytes } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
 import { migrations } from "../migrations/index.js";
+import { readAuditSecrets } from "./audit-secrets.js";
 import type { Config, InferenceConfig } from "./config/config.js";
 import { closeInOrder } from "./close-in-order.js";
 import type { LatestConfig } from "./live-config.js";
@@ -51,6 +51,7 @@ import type { ObjectStore } from "./ports/object-store.js";
 import { armFailpoints } from "./shared/failpoint.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
+import { readLocalKey } from "./local-key.js";
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
 import { startTracing } from "./telemetry/tracing.js";
@@ -91,7 +92,6 @@ export interface App {
 
 const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
 const METRICS_EVERY_MS = 5_000;
-const LINK_KEY_BYTES = 32;
 
 export interface AppOptions {
   /** What the door answers: the graph and health, or health alone. */
@@ -109,23 +109,18 @@ export async function createApp(
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const opened = await openEngines(latest, { entities, migrations }, logger);
-  await assertSchemaIsKnown(opened.database);
-  const audit = createAudit(config, opened, logger);
-  const engines = { ...opened, database: new AuditedDatabase(opened.database, () => undefined) };
+  const { engines, audit } = await openAudited(latest, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, audit, await readLinkKey(config), logger);
   const { runtime, operations, models, embeddings, predictions } = modules;
-  const schema = await buildGraph(modules.resolvers, {
-    trail: audit.trail,
-    traced: config.otlpEndpoint !== undefined,
-  });
+  const { trail } = audit;
+  const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
   const health = createHealth(config, engines, modules);
   const door =
     serves === "health"
       ? createHealthDoor(health)
       : await createGraphDoor(latest, engines, { ...modules, audit }, { schema, health });
-  audit.buffer.start();
+  audit.start();
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
@@ -140,7 +135,7 @@ export async function createApp(
           door: () => door.close(0),
           subscriptions: () => operations.feed.close(),
           "the prediction log": () => predictions.log.close(),
-          "the audit log": () => audit.buffer.close(),
+          "the audit log": () => audit.close(),
           "served versions": () => models.served.close(),
           "the job queue": () => queue.close(),
           embeddings: () => embeddings.embeddings.close(),
@@ -158,8 +153,20 @@ export async function createApp(
   };
 }
 
-function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
-  return createAuditModule({ database, logger, queries, onEntry: () => undefined });
+/** The engines, with a database that lets no mutation commit without its audit entry. */
+async function openAudited(
+  latest: LatestConfig,
+  logger: Logger,
+): Promise<{ engines: Engines; audit: AuditModule }> {
+  const config = latest();
+  const engines = await openEngines(latest, { entities, migrations }, logger);
+  await assertSchemaIsKnown(engines.database);
+  const { queries, headMs } = config.audit;
+  const keepDays = config.retention.auditDays;
+  const secrets = () => readAuditSecrets(latest());
+  const audit = createAuditModule({ ...engines, logger, queries, headMs, keepDays, secrets });
+  const database = new AuditedDatabase(engines.database, audit.sealer.wake);
+  return { engines: { ...engines, database }, audit };
 }
 
 function createGraphDoor(
@@ -287,12 +294,6 @@ function secretsOf({ auth }: Config): IdentitySecrets {
 /** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
 async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
   const secret = auth.jwtSecret ?? auth.apiKeySecret;
-  if (secret !== undefined) return createHmac("sha256", secret).update("254carbon artifact links").digest();
-  const file = join(dataDir, "artifact-links.key");
-  const kept = await readFile(file).catch(() => undefined);
-  if (kept?.length === LINK_KEY_BYTES) return kept;
-  // Renamed into place: a process killed while writing must not leave an empty key, which anybody could sign with.
-  await writeFile(`${file}.draft`, randomBytes(LINK_KEY_BYTES), { mode: 0o600 });
-  await rename(`${file}.draft`, file);
-  return readFile(file);
+  if (secret === undefined) return readLocalKey(join(dataDir, "artifact-links.key"));
+  return createHmac("sha256", secret).update("254carbon artifact links").digest();
 }

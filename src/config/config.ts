@@ -6,6 +6,8 @@ import { limitsConfig } from "./limits-config.js";
 import type { LimitsConfig } from "./limits-config.js";
 import { s3Config } from "./s3-config.js";
 import type { S3Config } from "./s3-config.js";
+import { auditChecks, auditConfig } from "./audit-config.js";
+import type { AuditConfig } from "./audit-config.js";
 import { describeSettings, readSettings } from "./settings.js";
 import type { ProviderAlgorithm, Settings } from "./settings.js";
 
@@ -128,11 +130,6 @@ export interface RetentionConfig {
   auditDays: number;
 }
 
-export interface AuditConfig {
-  /** Whether queries have entries, too. */
-  queries: boolean;
-}
-
 export interface Config {
   environment: Environment;
   http: HttpConfig;
@@ -253,6 +250,7 @@ function crossChecks(settings: Partial<Settings>): string[] {
     ...secretChecks(settings),
     ...providerChecks(settings),
     ...s3Checks(settings),
+    ...auditChecks(settings),
     ...pairChecks(settings),
   ];
 }
@@ -474,7 +472,7 @@ function upkeepConfig(settings: Settings) {
       eventDays: settings.ML_EVENT_DAYS,
       auditDays: settings.ML_AUDIT_DAYS,
     },
-    audit: { queries: settings.ML_AUDIT_QUERIES ?? true },
+    audit: auditConfig(settings),
     postgresBin: settings.ML_POSTGRES_BIN,
   };
 }
