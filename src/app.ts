@@ -1,5 +1,3 @@
-import { createHmac, randomBytes } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
@@ -13,14 +11,17 @@ import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
 import { HealthState } from "./gateway/health-state.js";
 import { createGateway } from "./gateway/server.js";
+import type { GatewayOptions } from "./gateway/server.js";
+import { apiKeyEntities, createApiKeysModule } from "./modules/api-keys/index.js";
+import type { ApiKeysModule } from "./modules/api-keys/index.js";
 import { auditEntities, AuditedDatabase, auditPartitions, createAuditModule } from "./modules/audit/index.js";
 import type { AuditModule } from "./modules/audit/index.js";
 import { createCurvesModule, curveEntities, snapshotPartitions } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
+import type { NodeSource } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
-import type { IdentitySecrets } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
 import type { ModelsModule } from "./modules/models/index.js";
 import {
@@ -43,6 +44,7 @@ import type { TrainingModule } from "./modules/training/index.js";
 import { assertMigrated, assertSchemaIsKnown } from "./schema-check.js";
 import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
 import type { UpkeepModule } from "./modules/upkeep/index.js";
+import { identitySecrets, readApiKeyPepper, readLinkKey } from "./process-secrets.js";
 import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -53,6 +55,7 @@ import { logEventsTo, reportInference, reportInferenceProvider } from "./telemet
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
 import { startTracing } from "./telemetry/tracing.js";
+import type { Tracing } from "./telemetry/tracing.js";
 
 export const entities = [
   ...operationsEntities,
@@ -63,6 +66,7 @@ export const entities = [
   ...searchEntities,
   ...upkeepEntities,
   ...auditEntities,
+  ...apiKeyEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -80,6 +84,7 @@ export interface App {
   search: SearchModule;
   upkeep: UpkeepModule;
   audit: AuditModule;
+  apiKeys: ApiKeysModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
   door: Door;
@@ -90,7 +95,6 @@ export interface App {
 
 const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
 const METRICS_EVERY_MS = 5_000;
-const LINK_KEY_BYTES = 32;
 
 export interface AppOptions {
   /** What the door answers: the graph and health, or health alone. */
@@ -107,63 +111,94 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   await assertSchemaIsKnown(opened.database);
   const audit = createAudit(config, opened, logger);
   const engines = { ...opened, database: new AuditedDatabase(opened.database, () => undefined) };
-  const { database, queue, store } = engines;
-  const modules = createModules(config, engines, audit, await readLinkKey(config), logger);
-  const { runtime, operations, models, embeddings, predictions } = modules;
+  const { database, queue } = engines;
+  const secrets = () => identitySecrets(config);
+  const apiKeys = createApiKeysModule({
+    ...{ database, logger, secrets },
+    fallbackPepper: await readApiKeyPepper(config),
+  });
+  const modules = createModules(config, engines, { audit, apiKeys }, await readLinkKey(config), logger);
+  const { runtime, operations, models } = modules;
   const schema = await buildGraph(modules.resolvers, {
     trail: audit.trail,
     traced: config.otlpEndpoint !== undefined,
   });
   const health = createHealth(config, engines, modules);
-  const door =
-    serves === "health"
-      ? createHealthDoor(health)
-      : await createGateway({
-          ...{ schema, database, models, health },
-          trail: audit.trail,
-          authenticator: new Authenticator(config.auth, () => secretsOf(config)),
-          feed: operations.feed,
-          policy: config.http,
-          publicUrl: config.http.publicUrl,
-          explorer: config.explorer,
-          maxBodyBytes: config.http.maxBodyBytes,
-        });
+  const authenticator = new Authenticator(config.auth, secrets, apiKeys.credentials);
+  const parts = {
+    schema,
+    database,
+    models,
+    health,
+    trail: audit.trail,
+    authenticator,
+    feed: operations.feed,
+  };
+  const door = serves === "health" ? createHealthDoor(health) : await openDoor(config, parts);
   audit.buffer.start();
+  await apiKeys.credentials.start();
   await operations.feed.start();
   await models.served.start();
-  const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
+  const stopMetrics = collectGauges(
+    { queue, runtime, ...modules.upkeep, apiKeys: apiKeys.apiKeys },
+    METRICS_EVERY_MS,
+  );
   return {
     config,
     logger,
     ...engines,
     ...modules,
     audit,
+    apiKeys,
     schema,
     door,
     health,
     close: () =>
-      closeInOrder(
-        {
-          metrics: stopMetrics,
-          door: () => door.close(0),
-          subscriptions: () => operations.feed.close(),
-          "the prediction log": () => predictions.log.close(),
-          "the audit log": () => audit.buffer.close(),
-          "served versions": () => models.served.close(),
-          "the job queue": () => queue.close(),
-          embeddings: () => embeddings.embeddings.close(),
-          inference: () => runtime.close(),
-          "the object store": () => store.close(),
-          "the mirror": () => engines.mirror?.store.close(),
-          "the caches": () => engines.caches.close(),
-          "the process lock": () => engines.lock?.close(),
-          "the database": () => database.close(),
-          traces: () => tracing.close(),
-        },
-        logger,
-      ),
+      closeInOrder(stepsToClose({ ...modules, engines, audit, apiKeys, door, tracing, stopMetrics }), logger),
   };
 }
+
+/** Who gives work goes before who does it, the engines last. */
+function stepsToClose(parts: ClosingParts) {
+  const { engines, operations, predictions, models, embeddings, runtime, audit, apiKeys, door } = parts;
+  return {
+    metrics: parts.stopMetrics,
+    door: () => door.close(0),
+    subscriptions: () => operations.feed.close(),
+    "the prediction log": () => predictions.log.close(),
+    "API keys": () => apiKeys.credentials.close(),
+    "the audit log": () => audit.buffer.close(),
+    "served versions": () => models.served.close(),
+    "the job queue": () => engines.queue.close(),
+    embeddings: () => embeddings.embeddings.close(),
+    inference: () => runtime.close(),
+    "the object store": () => engines.store.close(),
+    "the mirror": () => engines.mirror?.store.close(),
+    "the caches": () => engines.caches.close(),
+    "the process lock": () => engines.lock?.close(),
+    "the database": () => engines.database.close(),
+    traces: () => parts.tracing.close(),
+  };
+}
+
+interface ClosingParts extends Pick<
+  ReturnType<typeof createModules>,
+  "operations" | "predictions" | "models" | "embeddings" | "runtime"
+> {
+  engines: Engines;
+  audit: AuditModule;
+  apiKeys: ApiKeysModule;
+  door: Door;
+  tracing: Tracing;
+  stopMetrics: () => void;
+}
+
+function openDoor({ http, explorer }: Config, parts: GatewayParts): Promise<Door> {
+  const { publicUrl, maxBodyBytes } = http;
+  return createGateway({ ...parts, policy: http, publicUrl, explorer, maxBodyBytes });
+}
+
+type GatewayParts = Omit<GatewayOptions, "policy" | "publicUrl" | "explorer" | "maxBodyBytes">;
 
 function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
   return createAuditModule({ database, logger, queries, onEntry: () => undefined });
@@ -189,7 +224,7 @@ function createHealth(
 function createModules(
   config: Config,
   engines: Engines,
-  audit: AuditModule,
+  { audit, apiKeys }: { audit: AuditModule; apiKeys: ApiKeysModule },
   linkKey: Uint8Array,
   logger: Logger,
 ) {
@@ -200,15 +235,8 @@ function createModules(
   const partitions = new PartitionService(database, largeTables(config), logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
-    database,
-    store,
-    runtime,
-    operations,
-    curves,
-    linkKey,
+    ...{ database, store, runtime, operations, curves, linkKey, maxArtifactBytes, logger },
     trail: audit.trail,
-    maxArtifactBytes,
-    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
@@ -218,14 +246,7 @@ function createModules(
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
   const predictions = createPredictionsModule({
-    database,
-    runtime,
-    models,
-    curves,
-    answers,
-    logger,
-    tensorLimits,
-    logValueBytes,
+    ...{ database, runtime, models, curves, answers, logger, tensorLimits, logValueBytes },
   });
   const search = createSearchModule({
     ...{ database, operations, models, embeddings, training, answers, logger },
@@ -241,16 +262,17 @@ function createModules(
     folder: join(config.dataDir, "dumps"),
     backupDays: config.retention.backupDays,
   });
-  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep, audit];
-  const resolvers = [
+  const modules = { operations, models, embeddings, training, predictions, search, upkeep };
+  const resolvers = resolversOf([...Object.values(modules), curves, audit, apiKeys]);
+  return { ...modules, runtime, partitions, samples, resolvers };
+}
+
+function resolversOf(modules: readonly { resolvers: object[]; nodeSources: NodeSource[] }[]): object[] {
+  return [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return {
-    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, upkeep },
-    ...{ samples, resolvers },
-  };
 }
 
 /** Tables that grow without end, and how long their rows are kept. */
@@ -275,26 +297,4 @@ function createRuntime(settings: InferenceConfig, modelOf: (key: string) => stri
     onRun: (run) => reportInference(run, modelOf(run.key)),
     onProvider: (provider) => reportInferenceProvider(provider, providers),
   });
-}
-
-function secretsOf({ auth }: Config): IdentitySecrets {
-  return {
-    jwt: auth.jwtSecret,
-    jwtPrevious: auth.jwtSecretPrevious,
-    apiKey: auth.apiKeySecret,
-    apiKeyPrevious: auth.apiKeySecretPrevious,
-  };
-}
-
-/** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
-async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
-  const secret = auth.jwtSecret ?? auth.apiKeySecret;
-  if (secret !== undefined) return createHmac("sha256", secret).update("254carbon artifact links").digest();
-  const file = join(dataDir, "artifact-links.key");
-  const kept = await readFile(file).catch(() => undefined);
-  if (kept?.length === LINK_KEY_BYTES) return kept;
-  // Renamed into place: a process killed while writing must not leave an empty key, which anybody could sign with.
-  await writeFile(`${file}.draft`, randomBytes(LINK_KEY_BYTES), { mode: 0o600 });
-  await rename(`${file}.draft`, file);
-  return readFile(file);
 }

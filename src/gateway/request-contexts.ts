@@ -4,7 +4,7 @@ import { GraphQLError } from "graphql";
 import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
-import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
+import type { Authenticator, Credentials, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { cameDirectly } from "./origin-guard.js";
 
@@ -23,8 +23,8 @@ export class RequestContexts {
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const { authorization } = request.headers;
-    const identity = await this.identify(request, authorization, requestId).catch((error: unknown) => {
+    const credentials = credentialsOf(request);
+    const identity = await this.identify(request, credentials, requestId).catch((error: unknown) => {
       const status = statusOf(error);
       if (status === undefined) throw error;
       throw new GraphQLError((error as Error).message, {
@@ -45,17 +45,22 @@ export class RequestContexts {
 
   async identify(
     request: IncomingMessage,
-    authorization: string | undefined,
+    credentials: Credentials,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
     try {
-      return await this.authenticator.authenticate(authorization, cameDirectly(request));
+      return await this.authenticator.authenticate(credentials, cameDirectly(request));
     } catch (error) {
       const outcome = outcomeOf(error);
       const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
       this.trail.refused(entry, request.socket.remoteAddress ?? "unknown");
       throw error;
     }
+  }
+
+  /** Whether an API key may still be used. */
+  isActive(apiKey: string): Promise<boolean> {
+    return this.authenticator.isActive(apiKey);
   }
 
   private create(
@@ -67,6 +72,12 @@ export class RequestContexts {
     const baseUrl = this.publicUrl?.replace(/\/$/, "") ?? `http://${request.headers.host ?? "localhost"}`;
     return new RequestContext(caller, requestId, baseUrl, presence, this.feed);
   }
+}
+
+/** What the headers of a request say of its caller. */
+export function credentialsOf({ headers }: IncomingMessage): Credentials {
+  const { authorization, "x-api-key": apiKey } = headers;
+  return { authorization, apiKey: Array.isArray(apiKey) ? apiKey.join() : apiKey };
 }
 
 function statusOf(error: unknown): number | undefined {
