@@ -17,7 +17,7 @@ const embedded = {
 /** The same graph over PostgreSQL, Redis and S3, and what only they can show. */
 const service = {
   ...common,
-  roots: ["services", "graphql", "workers"].map((folder) => `<rootDir>/dist/test/${folder}`),
+  roots: ["services", "graphql", "security", "workers"].map((folder) => `<rootDir>/dist/test/${folder}`),
   testMatch: ["**/*.test.js"],
   globalSetup: "<rootDir>/dist/test/support/start-services.js",
   globalTeardown: "<rootDir>/dist/test/support/stop-services.js",

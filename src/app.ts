@@ -4,6 +4,7 @@ import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runti
 import { migrations } from "../migrations/index.js";
 import type { Config, InferenceConfig } from "./config/config.js";
 import { closeInOrder } from "./close-in-order.js";
+import type { LatestConfig } from "./live-config.js";
 import { openEngines } from "./engines.js";
 import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
@@ -11,7 +12,6 @@ import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
 import { HealthState } from "./gateway/health-state.js";
 import { createGateway } from "./gateway/server.js";
-import type { GatewayOptions } from "./gateway/server.js";
 import { apiKeyEntities, createApiKeysModule } from "./modules/api-keys/index.js";
 import type { ApiKeysModule } from "./modules/api-keys/index.js";
 import { auditEntities, AuditedDatabase, auditPartitions, createAuditModule } from "./modules/audit/index.js";
@@ -99,20 +99,25 @@ const METRICS_EVERY_MS = 5_000;
 export interface AppOptions {
   /** What the door answers: the graph and health, or health alone. */
   serves?: "graph" | "health";
+  /** Where secrets may change while the process runs. */
+  latest?: LatestConfig;
 }
 
 /** The composition root: one place that knows every constructor. */
-export async function createApp(config: Config, { serves = "graph" }: AppOptions = {}): Promise<App> {
+export async function createApp(
+  config: Config,
+  { serves = "graph", latest = () => config }: AppOptions = {},
+): Promise<App> {
   const logger = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const opened = await openEngines(config, { entities, migrations }, logger);
+  const opened = await openEngines(latest, { entities, migrations }, logger);
   await assertSchemaIsKnown(opened.database);
   const audit = createAudit(config, opened, logger);
   const engines = { ...opened, database: new AuditedDatabase(opened.database, () => undefined) };
   const { database, queue } = engines;
-  const secrets = () => identitySecrets(config);
+  const secrets = () => identitySecrets(latest());
   const apiKeys = createApiKeysModule({
     ...{ database, logger, secrets },
     fallbackPepper: await readApiKeyPepper(config),
@@ -124,17 +129,10 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
     traced: config.otlpEndpoint !== undefined,
   });
   const health = createHealth(config, engines, modules);
-  const authenticator = new Authenticator(config.auth, secrets, apiKeys.credentials);
-  const parts = {
-    schema,
-    database,
-    models,
-    health,
-    trail: audit.trail,
-    authenticator,
-    feed: operations.feed,
-  };
-  const door = serves === "health" ? createHealthDoor(health) : await openDoor(config, parts);
+  const door =
+    serves === "health"
+      ? createHealthDoor(health)
+      : await createGraphDoor(latest, engines, { ...modules, audit, apiKeys }, { schema, health });
   audit.buffer.start();
   await apiKeys.credentials.start();
   await operations.feed.start();
@@ -175,6 +173,7 @@ function stepsToClose(parts: ClosingParts) {
     "the object store": () => engines.store.close(),
     "the mirror": () => engines.mirror?.store.close(),
     "the caches": () => engines.caches.close(),
+    "the ledger of points": () => engines.ledger.close(),
     "the process lock": () => engines.lock?.close(),
     "the database": () => engines.database.close(),
     traces: () => parts.tracing.close(),
@@ -193,15 +192,34 @@ interface ClosingParts extends Pick<
   stopMetrics: () => void;
 }
 
-function openDoor({ http, explorer }: Config, parts: GatewayParts): Promise<Door> {
-  const { publicUrl, maxBodyBytes } = http;
-  return createGateway({ ...parts, policy: http, publicUrl, explorer, maxBodyBytes });
-}
-
-type GatewayParts = Omit<GatewayOptions, "policy" | "publicUrl" | "explorer" | "maxBodyBytes">;
-
 function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
   return createAuditModule({ database, logger, queries, onEntry: () => undefined });
+}
+
+interface DoorModules {
+  models: ModelsModule;
+  operations: OperationsModule;
+  audit: AuditModule;
+  apiKeys: ApiKeysModule;
+}
+
+function createGraphDoor(
+  latest: LatestConfig,
+  { database, ledger }: Engines,
+  { models, operations, audit, apiKeys }: DoorModules,
+  served: { schema: GraphQLSchema; health: HealthState },
+): Promise<Door> {
+  const { auth, http, limits, explorer } = latest();
+  return createGateway({
+    ...served,
+    ...{ database, ledger, models, limits, explorer },
+    trail: audit.trail,
+    authenticator: new Authenticator(auth, () => identitySecrets(latest()), apiKeys.credentials),
+    feed: operations.feed,
+    policy: http,
+    publicUrl: http.publicUrl,
+    maxBodyBytes: http.maxBodyBytes,
+  });
 }
 
 function createHealth(

@@ -2,6 +2,11 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { providerChecks, secretChecks } from "./credential-checks.js";
 import { LOOPBACK_HOSTS } from "./loopback-hosts.rules.js";
+import { readSecretFiles } from "./secret-files.js";
+import { limitsConfig } from "./limits-config.js";
+import type { LimitsConfig } from "./limits-config.js";
+import { s3Config } from "./s3-config.js";
+import type { S3Config } from "./s3-config.js";
 import { describeSettings, readSettings } from "./settings.js";
 import type { ProviderAlgorithm, Settings } from "./settings.js";
 
@@ -108,19 +113,6 @@ export interface CacheConfig {
   ttlSeconds: number;
 }
 
-export interface S3Config {
-  endpoint: string;
-  /** Where clients reach the store; absent: they do not, and all bytes pass through the gateway. */
-  publicEndpoint?: string;
-  region: string;
-  bucket: string;
-  /** Absent: the environment's own credentials, e.g. of the node's role. */
-  credentials?: { accessKeyId: string; secretAccessKey: string };
-  pathStyle: boolean;
-  /** Of model files kept on local disk. */
-  localBytes: number;
-}
-
 /** Cron patterns in UTC, or `off`. */
 export interface SchedulesConfig {
   backup: string;
@@ -145,6 +137,7 @@ export interface AuditConfig {
 export interface Config {
   environment: Environment;
   http: HttpConfig;
+  limits: LimitsConfig;
   auth: AuthConfig;
   logLevel: LogLevel;
   dataDir: string;
@@ -212,8 +205,14 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   { apart = false }: ConfigOptions = {},
 ): Config {
-  const { settings, complaints } = readSettings(environment);
-  const all = [...complaints, ...crossChecks(settings), ...(apart ? apartChecks(environment) : [])];
+  const read = readSecretFiles(environment);
+  const { settings, complaints } = readSettings(read.environment);
+  const all = [
+    ...read.complaints,
+    ...complaints,
+    ...crossChecks(settings),
+    ...(apart ? apartChecks(read.environment) : []),
+  ];
   if (all.length > 0) throw new ConfigurationError(all);
   return toConfig(settings as Settings);
 }
@@ -321,6 +320,7 @@ function toConfig(settings: Settings): Config {
       publicUrl: settings.ML_PUBLIC_URL,
       maxBodyBytes: settings.ML_MAX_BODY_BYTES,
     },
+    limits: limitsConfig(settings, exposed),
     auth: { ...authConfig(settings), developerAccess: settings.ML_ENV === "development" && loopback },
     logLevel: settings.ML_LOG_LEVEL,
     dataDir: resolve(settings.ML_DATA_DIR),
@@ -395,23 +395,6 @@ function engineConfig(settings: Settings) {
     drainNoticeMs: settings.ML_DRAIN_NOTICE_MS ?? (isExposed(settings.ML_ENV) ? EXPOSED_NOTICE_MS : 0),
     drainMs: settings.ML_DRAIN_MS,
     jobLeaseMs: settings.ML_JOB_LEASE_MS,
-  };
-}
-
-function s3Config(settings: Settings): S3Config | undefined {
-  const { ML_S3_ENDPOINT: endpoint, ML_S3_BUCKET: bucket } = settings;
-  if (endpoint === undefined || bucket === undefined) return undefined;
-  const { ML_S3_ACCESS_KEY_ID: accessKeyId, ML_S3_SECRET_ACCESS_KEY: secretAccessKey } = settings;
-  return {
-    endpoint,
-    publicEndpoint: settings.ML_S3_PUBLIC_ENDPOINT,
-    region: settings.ML_S3_REGION,
-    bucket,
-    ...(accessKeyId !== undefined && secretAccessKey !== undefined
-      ? { credentials: { accessKeyId, secretAccessKey } }
-      : {}),
-    pathStyle: settings.ML_S3_PATH_STYLE ?? true,
-    localBytes: settings.ML_S3_LOCAL_BYTES,
   };
 }
 

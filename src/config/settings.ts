@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 import { parseRedisUrl } from "../shared/redis-url.js";
 import { isCronPattern } from "./cron-pattern.rules.js";
@@ -114,6 +115,16 @@ const providers = <const T extends readonly [string, ...string[]]>(values: T, fa
       .refine((items) => items.every((item) => values.includes(item)), { error }),
   );
 };
+const networks = list.refine((items) => items.every(isNetwork), {
+  error: "allowed: addresses and networks such as 10.0.0.0/8, separated by commas",
+});
+
+function isNetwork(item: string): boolean {
+  const [address = "", bits, ...more] = item.split("/");
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
 /** Only mentioned by name, never by value, in any message. */
 const secret = z.preprocess(blankIsAbsent, z.string().optional());
 /** Of kinds of keys that a provider may have; what one kind can do twice is there once at most. */
@@ -152,6 +163,15 @@ const settingsShape = {
   ML_ALLOWED_ORIGINS: list,
   ML_PUBLIC_URL: url(["http:", "https:"]),
   ML_MAX_BODY_BYTES: whole(1024, 64 * MIB, 4 * MIB),
+  ML_MAX_TOKENS: whole(100, 100_000, 1000),
+  ML_MAX_DEPTH: whole(3, 100, 10),
+  ML_MAX_ALIASES: whole(0, 1000, 15),
+  ML_MAX_DIRECTIVES: whole(0, 1000, 10),
+  ML_MAX_ROOT_FIELDS: whole(1, 1000, 10),
+  ML_MAX_OPERATION_COST: whole(1, 1_000_000, 1000),
+  ML_RATE_LIMIT_POINTS: z.preprocess(blankIsAbsent, wholeNumber(0, 1_000_000_000).optional()),
+  ML_MAX_FAILED_LOGINS: whole(0, 1_000_000, 60),
+  ML_TRUSTED_PROXIES: networks,
   ML_VECTOR_DB_DSN: url(["postgres:", "postgresql:"]),
   ML_VECTOR_DB_REPLICA_DSNS: urls(["postgres:", "postgresql:"]),
   ML_VECTOR_DB_CA: optionalText,

@@ -16,24 +16,38 @@ import type { Database } from "../ports/database.js";
 import { openSpan } from "../telemetry/tracing.js";
 import { labelOf } from "./audited-operations.js";
 import { CompiledOperations } from "./compiled-operations.js";
-import { finiteNumbers } from "./finite-numbers.js";
+import type { Documents } from "./documents.js";
 import { formatError } from "./format-error.js";
 import { nameFieldsOfVariables } from "./input-path.js";
-import { assertAffordable } from "./query-limits.js";
+import { withoutSuggestions } from "./suggestions.js";
+
+const SHA256_LENGTH = 64;
 
 /** Apollo Server over the graph, with what it does not need switched off. */
 export function createApollo(
   schema: GraphQLSchema,
-  options: { explorer: boolean; database: Pick<Database, "acknowledge">; trail: AuditTrail },
+  options: {
+    explorer: boolean;
+    database: Pick<Database, "acknowledge">;
+    trail: AuditTrail;
+    documents: Documents;
+  },
 ): ApolloServer<RequestContext> {
   return new ApolloServer<RequestContext>({
     schema,
-    validationRules: [finiteNumbers],
+    // They come parsed and checked, before Apollo sees the request.
+    documentStore: {
+      get: (key) => Promise.resolve(options.documents.bySha256(key.slice(-SHA256_LENGTH))),
+      set: () => Promise.resolve(),
+      delete: () => Promise.resolve(),
+    },
     introspection: options.explorer,
     nodeEnv: "production",
-    formatError: (formatted, error) => formatError(formatted, error, requestOf.get(error as object)),
+    formatError: (formatted, error) => {
+      const told = formatError(formatted, error, requestOf.get(error as object));
+      return options.explorer ? told : withoutSuggestions(told);
+    },
     includeStacktraceInErrorResponses: false,
-    hideSchemaDetailsFromClientErrors: !options.explorer,
     persistedQueries: false,
     allowBatchedHttpRequests: false,
     csrfPrevention: true,
@@ -62,14 +76,15 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
   return {
     requestDidStart: () =>
       Promise.resolve({
-        didResolveOperation: ({ operation, document, request, contextValue }) => {
+        didResolveOperation: ({ operation, document, contextValue }) => {
           const type = operation?.operation;
           contextValue.operation.type = type;
           if (type === "subscription")
             throw new GraphQLError("subscriptions are served over WebSocket, graphql-transport-ws", {
               extensions: { http: { status: 400 } },
             });
-          if (operation) assertAffordable(schema, document, operation, request.variables ?? {});
+          // Whatever found a way around the gate ends here.
+          if (document !== contextValue.operation.document) throw new Error("the document was not admitted");
           // The operation's type names its span: its own name is the client's word, and unbounded.
           if (type) contextValue.operation.span = openSpan(type, { "graphql.operation.type": type });
           return Promise.resolve();

@@ -17,7 +17,7 @@ export function grantCrossOrigin(
   if (origin === undefined || !allowedOrigins.includes(origin)) return false;
   void reply
     .header("access-control-allow-origin", origin)
-    .header("access-control-expose-headers", "x-request-id, content-range, etag");
+    .header("access-control-expose-headers", "x-request-id, content-range, etag, retry-after");
   if (request.method !== "OPTIONS" || !request.headers["access-control-request-method"]) return false;
   void reply
     .code(204)

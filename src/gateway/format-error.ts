@@ -3,7 +3,7 @@ import { unwrapResolverError } from "@apollo/server/errors";
 import { GraphQLError } from "graphql";
 import type { GraphQLFormattedError } from "graphql";
 import { reportOperationError } from "../telemetry/events.js";
-import { PlatformError } from "../shared/errors.js";
+import { PlatformError, RateLimitedError } from "../shared/errors.js";
 import { fieldOfNode } from "./input-path.js";
 
 /**
@@ -23,7 +23,7 @@ export function formatError(
     return {
       message: cause.message,
       ...place,
-      extensions: { code: cause.code, ...fieldExtension(cause.field) },
+      extensions: { code: cause.code, ...fieldExtension(cause.field), ...retryExtension(cause) },
     };
   }
   if (cause instanceof GraphQLError && isClientFault(formatted, cause)) {
@@ -57,4 +57,9 @@ function isClientFault(formatted: GraphQLFormattedError, error: GraphQLError): b
 
 function fieldExtension(field: string | undefined): { field?: string } {
   return field === undefined ? {} : { field };
+}
+
+function retryExtension(error: PlatformError): { retryAfterSeconds?: number } {
+  const seconds = error instanceof RateLimitedError ? error.retryAfterSeconds : undefined;
+  return seconds === undefined ? {} : { retryAfterSeconds: seconds };
 }

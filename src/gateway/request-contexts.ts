@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { GraphQLError } from "graphql";
 import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, Credentials, EventSource, Identity } from "../modules/identity/index.js";
-import { UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import { UnauthenticatedError } from "../shared/errors.js";
+import type { ClientAddresses } from "./client-address.js";
+import type { FailedLogins } from "./failed-logins.js";
 import { cameDirectly } from "./origin-guard.js";
 
 /** Makes the context of each request, on both doors. */
@@ -15,23 +16,21 @@ export class RequestContexts {
     private readonly feed: EventSource,
     private readonly publicUrl: string | undefined,
     private readonly trail: AuditTrail,
+    private readonly addresses: ClientAddresses,
+    private readonly failedLogins: FailedLogins,
   ) {}
 
-  /** @throws {GraphQLError} UNAUTHENTICATED or UNAVAILABLE, answered with HTTP status 401 or 503 */
+  /**
+   * @throws {UnauthenticatedError}
+   * @throws {UnavailableError} when nobody can tell who it is
+   * @throws {RateLimitedError} for an address whose credentials were refused too often
+   */
   async ofHttp(
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const credentials = credentialsOf(request);
-    const identity = await this.identify(request, credentials, requestId).catch((error: unknown) => {
-      const status = statusOf(error);
-      if (status === undefined) throw error;
-      throw new GraphQLError((error as Error).message, {
-        originalError: error as Error,
-        extensions: { http: { status } },
-      });
-    });
+    const identity = await this.identify(request, credentialsOf(request), requestId);
     const presence = new CallerPresence();
     response.once("close", () => {
       if (!response.writableFinished) presence.leave();
@@ -48,12 +47,15 @@ export class RequestContexts {
     credentials: Credentials,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
+    const address = this.addresses.of(request);
+    this.failedLogins.assertMayTry(address);
     try {
       return await this.authenticator.authenticate(credentials, cameDirectly(request));
     } catch (error) {
+      if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
       const outcome = outcomeOf(error);
       const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
-      this.trail.refused(entry, request.socket.remoteAddress ?? "unknown");
+      this.trail.refused(entry, address);
       throw error;
     }
   }
@@ -78,9 +80,4 @@ export class RequestContexts {
 export function credentialsOf({ headers }: IncomingMessage): Credentials {
   const { authorization, "x-api-key": apiKey } = headers;
   return { authorization, apiKey: Array.isArray(apiKey) ? apiKey.join() : apiKey };
-}
-
-function statusOf(error: unknown): number | undefined {
-  if (error instanceof UnauthenticatedError) return 401;
-  return error instanceof UnavailableError ? 503 : undefined;
 }

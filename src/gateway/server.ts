@@ -1,31 +1,40 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { finished } from "node:stream/promises";
-import fastifyApollo from "@as-integrations/fastify";
 import Fastify from "fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { GraphQLSchema } from "graphql";
+import { GraphQLError } from "graphql";
+import type { GraphQLFormattedError, GraphQLSchema } from "graphql";
 import type { AuditTrail } from "../modules/audit/index.js";
 import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
 import type { ModelsModule } from "../modules/models/index.js";
 import type { Database, ServedRequest } from "../ports/database.js";
+import type { PointsLedger } from "../ports/points-ledger.js";
 import { InvalidInputError, PlatformError, TooLargeError } from "../shared/errors.js";
 import { reportHttpRequest } from "../telemetry/events.js";
 import { metricsRegistry } from "../telemetry/metrics.js";
 import { SpanKind, inRemoteSpan, isTracing } from "../telemetry/tracing.js";
 import { createApollo } from "./apollo.js";
 import { serveArtifacts } from "./artifact-endpoints.js";
+import { ClientAddresses } from "./client-address.js";
 import { grantCrossOrigin } from "./cross-origin.js";
+import type { DocumentLimits } from "./document-limits.js";
+import { Documents, RefusedDocumentError } from "./documents.js";
 import { listenOn } from "./door.js";
 import type { Door } from "./door.js";
 import { serveExplorer } from "./explorer.js";
+import { FailedLogins } from "./failed-logins.js";
 import { formatError } from "./format-error.js";
+import { serveGraph } from "./graph-endpoint.js";
 import { serveHealth } from "./health-endpoints.js";
 import type { HealthState } from "./health-state.js";
+import { OperationCosts } from "./operation-cost.js";
+import { OperationGate } from "./operation-gate.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
+import { RateLimiter } from "./rate-limiter.js";
 import { RequestContexts } from "./request-contexts.js";
 import { serveSubscriptions } from "./subscriptions.js";
+import { withoutSuggestions } from "./suggestions.js";
 
 export interface GatewayOptions {
   schema: GraphQLSchema;
@@ -39,6 +48,21 @@ export interface GatewayOptions {
   publicUrl?: string;
   explorer: boolean;
   maxBodyBytes: number;
+  ledger: PointsLedger;
+  limits: GatewayLimits;
+}
+
+/** What one client may cost; 0 switches what is counted by the minute off. */
+export interface GatewayLimits {
+  document: DocumentLimits;
+  /** Points of one operation. */
+  operationPoints: number;
+  /** Points of a caller, a minute. */
+  ratePoints: number;
+  /** Refused credentials of an address, a minute. */
+  failedLogins: number;
+  /** Addresses and networks whose `X-Forwarded-For` is believed. */
+  trustedProxies: readonly string[];
 }
 
 const HEALTH_PATHS = /^\/(health(\/|$)|metrics$)/;
@@ -46,6 +70,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 /** For a whole request: an artifact of gigabytes may take long, nobody takes for ever. */
 const REQUEST_TIMEOUT_MS = 3_600_000;
 const LINGER_MS = 5_000;
+/** Of the body of an operation whose caller is not known. */
+const STRANGERS_BYTES = 256 * 1024;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -57,24 +83,27 @@ declare module "fastify" {
 /** The HTTP door: GraphQL, subscriptions, artifacts, health, metrics and the explorer. */
 export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
-  const contexts = new RequestContexts(options.authenticator, options.feed, options.publicUrl, options.trail);
-  const { explorer, database, trail } = options;
-  const apollo = createApollo(options.schema, { explorer, database, trail });
+  const { schema, explorer, database, limits, trail } = options;
+  const contexts = new RequestContexts(
+    options.authenticator,
+    options.feed,
+    options.publicUrl,
+    trail,
+    new ClientAddresses(limits.trustedProxies),
+    new FailedLogins(limits.failedLogins),
+  );
+  const documents = new Documents(schema, limits.document, { introspection: explorer });
+  const rates = new RateLimiter(options.ledger, limits.ratePoints);
+  const gate = new OperationGate(documents, new OperationCosts(schema), rates, limits.operationPoints);
+  const apollo = createApollo(schema, { explorer, database, trail, documents });
   await apollo.start();
-  await fastify.register(fastifyApollo(apollo), {
-    path: "/graphql",
-    context: async (request: FastifyRequest, reply: FastifyReply) => {
-      request.graphContext = await contexts.ofHttp(request.raw, reply.raw, request.id);
-      request.graphContext.operation.served = request.served;
-      return request.graphContext;
-    },
-  });
+  serveGraph(fastify, { apollo, contexts, gate, trail, explorer });
   serveHealth(fastify, options.health, metricsRegistry);
   serveArtifacts(fastify, options.models.registry, options.models.links, trail);
   if (options.explorer) serveExplorer(fastify);
-  const subscriptions = serveSubscriptions(fastify.server, options.schema, contexts, {
-    policy: options.policy,
-    trail,
+  const subscriptions = serveSubscriptions(fastify.server, {
+    ...{ schema, contexts, gate, trail, policy: options.policy },
+    suggestions: explorer,
   });
   const close = async (graceMs: number): Promise<void> => {
     const cut = setTimeout(() => fastify.server.closeAllConnections(), graceMs);
@@ -90,7 +119,8 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   };
 }
 
-function createFastify({ policy, maxBodyBytes, database, health }: GatewayOptions): FastifyInstance {
+function createFastify(options: GatewayOptions): FastifyInstance {
+  const { policy, maxBodyBytes, database, health } = options;
   const fastify = Fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
@@ -102,8 +132,7 @@ function createFastify({ policy, maxBodyBytes, database, health }: GatewayOption
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2 },
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
-    frameworkErrors: (error, request, reply) =>
-      void answerError(error, request, reply as never, maxBodyBytes),
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply as never, options),
   });
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
@@ -124,9 +153,10 @@ function createFastify({ policy, maxBodyBytes, database, health }: GatewayOption
     reportRequest(request, reply);
     done();
   });
-  fastify.setErrorHandler(async (error: FastifyError | PlatformError, request, reply) => {
-    await dropBody(request.raw);
-    return answerError(error, request, reply, maxBodyBytes);
+  fastify.setErrorHandler(async (error: Error, request, reply) => {
+    await dropBody(request);
+    if (!request.raw.complete && isStranger(request)) void reply.header("connection", "close");
+    return answerError(error, request, reply, options);
   });
   fastify.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
@@ -163,10 +193,21 @@ function ended(reply: FastifyReply, done: () => void): Promise<void> {
 }
 
 /** Reads on for a while what a client still sends: most look for an answer only when they have sent all. */
-async function dropBody(request: IncomingMessage): Promise<void> {
-  if (request.complete || request.destroyed) return;
-  request.resume();
-  await finished(request, { signal: AbortSignal.timeout(LINGER_MS) }).catch(() => undefined);
+async function dropBody(request: FastifyRequest): Promise<void> {
+  const { raw } = request;
+  if (raw.complete || raw.destroyed) return;
+  const enough = new AbortController();
+  let left = isStranger(request) ? STRANGERS_BYTES : Infinity;
+  raw.on("data", (part: Buffer) => {
+    left -= part.byteLength;
+    if (left < 0) enough.abort();
+  });
+  const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(LINGER_MS)]);
+  await finished(raw, { signal }).catch(() => undefined);
+}
+
+function isStranger({ routeOptions, graphContext }: FastifyRequest): boolean {
+  return routeOptions.url === "/graphql" && graphContext === undefined;
 }
 
 const STATUS: Partial<Record<string, number>> = {
@@ -177,25 +218,35 @@ const STATUS: Partial<Record<string, number>> = {
   CONFLICT: 409,
   PRECONDITION_FAILED: 412,
   TOO_LARGE: 413,
+  RATE_LIMITED: 429,
   OVERLOADED: 503,
   UNAVAILABLE: 503,
 };
 
 /** Failures outside GraphQL execution, in the shape that GraphQL clients know. */
 function answerError(
-  error: FastifyError | PlatformError,
+  error: Error,
   request: FastifyRequest,
   reply: FastifyReply,
-  maxBodyBytes: number,
+  { maxBodyBytes, explorer }: GatewayOptions,
 ): FastifyReply {
-  const known = toPlatformError(error, maxBodyBytes);
-  const formatted = formatError({ message: error.message }, known, request.id);
-  const code = String(formatted.extensions?.code);
-  return reply.code(STATUS[code] ?? 500).send({ errors: [formatted] });
+  const format = (failure: Error): GraphQLFormattedError => {
+    const known = failure instanceof GraphQLError ? failure : toPlatformError(failure, maxBodyBytes);
+    const plain = known instanceof GraphQLError ? known.toJSON() : { message: known.message };
+    const formatted = formatError(plain, known, request.id);
+    return explorer ? formatted : withoutSuggestions(formatted);
+  };
+  if (error instanceof RefusedDocumentError) {
+    return reply.code(400).send({ errors: error.errors.map(format) });
+  }
+  const formatted = format(error);
+  const { code, retryAfterSeconds } = formatted.extensions ?? {};
+  if (retryAfterSeconds !== undefined) void reply.header("retry-after", retryAfterSeconds);
+  return reply.code(STATUS[String(code)] ?? 500).send({ errors: [formatted] });
 }
 
-function toPlatformError(error: FastifyError | PlatformError, maxBodyBytes: number): Error {
-  if (error instanceof PlatformError) return error;
+function toPlatformError(error: FastifyError | Error, maxBodyBytes: number): Error {
+  if (error instanceof PlatformError || !("statusCode" in error)) return error;
   if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE")
     return new TooLargeError(`the body is larger than ${maxBodyBytes} bytes`);
   if (error.statusCode !== undefined && error.statusCode < 500) return new InvalidInputError(error.message);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { GraphQLError, Kind, getOperationAST, parse, specifiedRules, validate } from "graphql";
-import type { GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from "graphql";
+import { GraphQLError, getOperationAST } from "graphql";
+import type { ExecutionArgs, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from "graphql";
 import type { Context, SubscribePayload } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
@@ -10,21 +10,24 @@ import { WebSocketServer } from "ws";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Credentials, Identity, RequestContext } from "../modules/identity/index.js";
-import { PlatformError, RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import { RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { labelOf } from "./audited-operations.js";
 import { watchCredentials } from "./credential-watch.js";
-import { finiteNumbers } from "./finite-numbers.js";
+import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
+import type { OperationGate } from "./operation-gate.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
-import { assertAffordable } from "./query-limits.js";
 import { credentialsOf } from "./request-contexts.js";
 import type { RequestContexts } from "./request-contexts.js";
+import { withoutSuggestions } from "./suggestions.js";
 
 const INIT_TIMEOUT_MS = 3_000;
 const MAX_PAYLOAD_BYTES = 64 * 1024;
 /** Operations under way on one socket: each subscription reads the outbox by itself. */
 const MOST_OPERATIONS = 20;
+/** As HTTP's 429. */
+const CLOSED_FOR_RATE = 4429;
 /** For the other side's word of farewell; one that is silent or slow is cut off. */
 const FAREWELL_MS = 1_000;
 /** A close code of WebSocket itself (RFC 6455 and its registry). */
@@ -45,25 +48,34 @@ export interface Subscriptions {
   close(): Promise<void>;
 }
 
+export interface SubscriptionOptions {
+  schema: GraphQLSchema;
+  contexts: RequestContexts;
+  gate: OperationGate;
+  trail: AuditTrail;
+  policy: OriginPolicy;
+  /** Whether errors offer names that are like a wrong one. */
+  suggestions: boolean;
+}
+
 /** Serves graphql-transport-ws on /graphql of the HTTP server. */
-export function serveSubscriptions(
-  server: Server,
-  schema: GraphQLSchema,
-  contexts: RequestContexts,
-  { policy, trail }: { policy: OriginPolicy; trail: AuditTrail },
-): Subscriptions {
+export function serveSubscriptions(server: Server, options: SubscriptionOptions): Subscriptions {
+  const { schema, contexts, policy, trail } = options;
+  const translate = (error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError => {
+    const told = formatError("toJSON" in error ? error.toJSON() : error, error);
+    return options.suggestions ? told : withoutSuggestions(told);
+  };
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
   const graph = useServer<InitPayload, SocketExtra>(
     {
       schema,
-      validate: (graph, document) => validate(graph, document, [...specifiedRules, finiteNumbers]),
       connectionInitWaitTimeout: INIT_TIMEOUT_MS,
       onConnect: (socket) => admit(socket, contexts),
       onDisconnect: ({ extra }) => {
         extra.stopWatching?.();
         extra.presence?.leave();
       },
-      onSubscribe: (socket, _id, payload) => refusal(socket, payload, schema),
+      onSubscribe: (socket, _id, payload) => admitOperation(socket, payload, options),
       context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
       onOperation: (_socket, _id, _payload, { document, operationName, contextValue }, result) => {
         const operation = getOperationAST(document, operationName);
@@ -99,27 +111,22 @@ export function serveSubscriptions(
   };
 }
 
-/** What keeps an operation from being started: its own failure, never the end of the whole socket. */
-function refusal(
-  { subscriptions }: SocketContext,
-  { query, variables }: SubscribePayload,
-  schema: GraphQLSchema,
-): GraphQLError[] | undefined {
+/** What is to be run, or what keeps it from being started: its own failure, never the end of the whole socket. */
+async function admitOperation(
+  { subscriptions, extra }: SocketContext,
+  payload: SubscribePayload,
+  { schema, gate }: SubscriptionOptions,
+): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
     if (Object.keys(subscriptions).length > MOST_OPERATIONS) {
       throw new RateLimitedError(`a socket carries ${MOST_OPERATIONS} operations at most`);
     }
-    const document = parse(query);
-    for (const definition of document.definitions) {
-      if (definition.kind === Kind.OPERATION_DEFINITION) {
-        assertAffordable(schema, document, definition, variables ?? {});
-      }
-    }
-    return undefined;
+    const { document } = await gate.admit(payload, extra.identity!.caller.subject);
+    const { operationName, variables: variableValues } = payload;
+    return { schema, document, operationName, variableValues };
   } catch (error) {
-    if (error instanceof GraphQLError) return [error];
-    if (error instanceof PlatformError) return [new GraphQLError(error.message, { originalError: error })];
-    return [new GraphQLError("the document is nested too deep")];
+    if (error instanceof RefusedDocumentError) return error.errors;
+    return [new GraphQLError((error as Error).message, { originalError: error as Error })];
   }
 }
 
@@ -134,6 +141,10 @@ async function admit(
     );
   } catch (error) {
     if (error instanceof UnauthenticatedError) return false;
+    if (error instanceof RateLimitedError) {
+      extra.socket.close(CLOSED_FOR_RATE, "too many refused credentials");
+      return false;
+    }
     // Clients come again: it may be known by then.
     if (error instanceof UnavailableError) extra.socket.close(TRY_AGAIN_LATER, error.message);
     throw error;
@@ -170,11 +181,6 @@ function audit(
     outcome: errors ? String(errors[0]?.extensions?.code ?? "INTERNAL") : "OK",
     durationMs: 0,
   });
-}
-
-function translate(error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError {
-  const formatted = "toJSON" in error ? error.toJSON() : error;
-  return formatError(formatted, error);
 }
 
 function refuse(socket: Duplex, status: string): void {

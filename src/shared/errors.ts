@@ -64,6 +64,14 @@ export class TooLargeError extends PlatformError {
 
 export class RateLimitedError extends PlatformError {
   readonly code = "RATE_LIMITED";
+
+  /** @param retryAfterSeconds when the same may be tried again, where that is known */
+  constructor(
+    message: string,
+    readonly retryAfterSeconds?: number,
+  ) {
+    super(message);
+  }
 }
 
 /** The queue in front of a bounded resource is full; try again later. */

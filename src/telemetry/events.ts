@@ -202,7 +202,7 @@ export function reportCacheServer({ call, available, reason }: CacheServerReport
 }
 
 interface CacheServerReport {
-  call: "read" | "write";
+  call: "read" | "write" | "rate";
   available: boolean;
   reason?: string;
 }

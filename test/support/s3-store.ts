@@ -7,7 +7,7 @@ import type { S3Bucket } from "../../src/adapters/service/s3-bucket.js";
 import { createS3Client } from "../../src/adapters/service/s3-client.js";
 import { S3Links } from "../../src/adapters/service/s3-links.js";
 import { S3ObjectStore } from "../../src/adapters/service/s3-object-store.js";
-import type { S3Config } from "../../src/config/config.js";
+import type { S3Config } from "../../src/config/s3-config.js";
 import { temporaryFolder } from "./temporary-folder.js";
 import type { TemporaryFolder } from "./temporary-folder.js";
 

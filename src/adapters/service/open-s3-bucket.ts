@@ -1,6 +1,6 @@
 import { GetBucketVersioningCommand, HeadBucketCommand } from "@aws-sdk/client-s3";
 import type { S3Client } from "@aws-sdk/client-s3";
-import type { S3Config } from "../../config/config.js";
+import type { S3Config } from "../../config/s3-config.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { awaitServer } from "../await-server.js";

@@ -3,14 +3,13 @@ import { reportCacheServer } from "../../telemetry/events.js";
 import { createRedisClient } from "../redis/redis-client.js";
 import type { RedisClient, RedisServerOptions } from "../redis/redis-client.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
+import { LateError, inTime } from "./in-time.js";
 
 export interface RedisCacheOptions extends RedisServerOptions {
   /** What the names of all keys begin with. */
   prefix: string;
 }
 
-/** What a caller waits for at most: a search that is made anew takes not much longer. */
-const LIMIT_MS = 40;
 /** Larger values would hold the connection that all lookups share. */
 const MOST_BYTES = 256 * 1024;
 const FAILURES = 3;
@@ -67,27 +66,5 @@ export class RedisCache implements Cache {
       },
       onClose: () => reportCacheServer({ call, available: true }),
     });
-  }
-}
-
-class LateError extends Error {
-  override readonly name = "LateError";
-}
-
-/** @throws {LateError} when the answer has not come in time */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    // Where this process itself was late, the answer has come and only waits to be read: it gets the chance.
-    timer = setTimeout(() => {
-      setImmediate(() => reject(new LateError(`no answer within ${LIMIT_MS} ms`)));
-    }, LIMIT_MS);
-  });
-  answer.catch(() => undefined);
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-    late.catch(() => undefined);
   }
 }

@@ -44,6 +44,8 @@ export class RequestContext {
     type?: string;
     span?: OpenSpan;
     served?: ServedRequest;
+    /** Its document, once it may run. */
+    document?: object;
     /** Its audit entries have been seen to. */
     audited?: boolean;
   } = {};

@@ -1,0 +1,103 @@
+import type { ApolloServer } from "@apollo/server";
+import fastifyApollo from "@as-integrations/fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { outcomeOf } from "../modules/audit/index.js";
+import type { AuditTrail } from "../modules/audit/index.js";
+import type { RequestContext } from "../modules/identity/index.js";
+import { RefusedDocumentError } from "./documents.js";
+import type { OperationGate, RequestedOperation } from "./operation-gate.js";
+import type { RequestContexts } from "./request-contexts.js";
+
+/** For the body of a request, which is some megabytes at most. */
+const BODY_TIMEOUT_MS = 30_000;
+
+export interface GraphEndpointOptions {
+  apollo: ApolloServer<RequestContext>;
+  contexts: RequestContexts;
+  gate: OperationGate;
+  trail: AuditTrail;
+  explorer: boolean;
+}
+
+/** GraphQL over HTTP: who calls is known before a byte of the body is read, what is asked before it runs. */
+export function serveGraph(
+  fastify: FastifyInstance,
+  { apollo, contexts, gate, trail, explorer }: GraphEndpointOptions,
+): void {
+  const contextOf = async (request: FastifyRequest, reply: FastifyReply): Promise<RequestContext> =>
+    (request.graphContext ??= await contexts.ofHttp(request.raw, reply.raw, request.id));
+  void fastify.register(async (scope) => {
+    scope.addHook("onRequest", async (request, reply) => {
+      void reply.header("cache-control", "no-store");
+      if (explorer && isVisit(request)) return;
+      const { caller } = await contextOf(request, reply);
+      gate.rates.assertSolvent(caller.subject);
+      limitBodyTime(request);
+    });
+    scope.addHook("preHandler", (request, reply, done) => {
+      const { graphContext } = request;
+      const requested = operationOf(request);
+      if (!graphContext || !requested) return done();
+      graphContext.operation.served = request.served;
+      const pass = ({ document }: { document: object }): void => {
+        graphContext.operation.document = document;
+        done();
+      };
+      const refuse = (error: Error): void => {
+        auditRefusal(trail, graphContext, error, reply.elapsedTime);
+        done(error);
+      };
+      try {
+        const admitted = gate.admit(requested, graphContext.caller.subject);
+        if (admitted instanceof Promise) admitted.then(pass, refuse);
+        else pass(admitted);
+      } catch (error) {
+        refuse(error as Error);
+      }
+    });
+    await scope.register(fastifyApollo(apollo), { path: "/graphql", context: contextOf });
+  });
+}
+
+function auditRefusal(
+  trail: AuditTrail,
+  { caller, requestId }: RequestContext,
+  error: Error,
+  durationMs: number,
+): void {
+  const outcome = error instanceof RefusedDocumentError ? "INVALID_INPUT" : outcomeOf(error);
+  const nothing = { target: null, operation: null };
+  trail.operated({ actor: caller.subject, requestId, action: "query", ...nothing, outcome, durationMs });
+}
+
+/** A browser that comes for the explorer's page, which is for everybody. */
+function isVisit({ method, url, headers }: FastifyRequest): boolean {
+  return method === "GET" && !url.includes("?") && (headers.accept?.includes("text/html") ?? false);
+}
+
+/** Whoever takes longer is cut off: an answer would not be read either. */
+function limitBodyTime({ raw }: FastifyRequest): void {
+  const timer = setTimeout(() => raw.socket.destroy(), BODY_TIMEOUT_MS);
+  raw.once("close", () => clearTimeout(timer));
+}
+
+/** Undefined for what is no operation, which Apollo can say better. */
+function operationOf({ method, body, url }: FastifyRequest): RequestedOperation | undefined {
+  if (method === "GET") return operationOfSearch(new URLSearchParams(url.split("?", 2)[1]));
+  if (typeof body !== "object" || body === null || !("query" in body)) return undefined;
+  return typeof body.query === "string" ? (body as RequestedOperation) : undefined;
+}
+
+function operationOfSearch(search: URLSearchParams): RequestedOperation | undefined {
+  const query = search.get("query");
+  if (query === null) return undefined;
+  return { query, variables: parsed(search.get("variables")), extensions: parsed(search.get("extensions")) };
+}
+
+function parsed(json: string | null): unknown {
+  try {
+    return json === null ? undefined : JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
