@@ -142,15 +142,9 @@ export async function createApp(
     METRICS_EVERY_MS,
   );
   return {
-    config,
-    logger,
     ...engines,
     ...modules,
-    audit,
-    apiKeys,
-    schema,
-    door,
-    health,
+    ...{ config, logger, audit, apiKeys, schema, door, health },
     close: () =>
       closeInOrder(stepsToClose({ ...modules, engines, audit, apiKeys, door, tracing, stopMetrics }), logger),
   };
