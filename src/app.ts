@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
 import { migrations } from "../migrations/index.js";
+import { readAuditSecrets } from "./audit-secrets.js";
 import type { Config, InferenceConfig } from "./config/config.js";
 import { closeInOrder } from "./close-in-order.js";
 import type { LatestConfig } from "./live-config.js";
@@ -112,28 +113,21 @@ export async function createApp(
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const opened = await openEngines(latest, { entities, migrations }, logger);
-  await assertSchemaIsKnown(opened.database);
-  const audit = createAudit(config, opened, logger);
-  const engines = { ...opened, database: new AuditedDatabase(opened.database, () => undefined) };
+  const { engines, audit } = await openAudited(latest, logger);
   const { database, queue } = engines;
   const secrets = () => identitySecrets(latest());
-  const apiKeys = createApiKeysModule({
-    ...{ database, logger, secrets },
-    fallbackPepper: await readApiKeyPepper(config),
-  });
+  const fallbackPepper = await readApiKeyPepper(config);
+  const apiKeys = createApiKeysModule({ database, logger, secrets, fallbackPepper });
   const modules = createModules(config, engines, { audit, apiKeys }, await readLinkKey(config), logger);
   const { runtime, operations, models } = modules;
-  const schema = await buildGraph(modules.resolvers, {
-    trail: audit.trail,
-    traced: config.otlpEndpoint !== undefined,
-  });
+  const { trail } = audit;
+  const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
   const health = createHealth(config, engines, modules);
   const door =
     serves === "health"
       ? createHealthDoor(health)
       : await createGraphDoor(latest, engines, { ...modules, audit, apiKeys }, { schema, health });
-  audit.buffer.start();
+  audit.start();
   await apiKeys.credentials.start();
   await operations.feed.start();
   await models.served.start();
@@ -159,7 +153,7 @@ function stepsToClose(parts: ClosingParts) {
     subscriptions: () => operations.feed.close(),
     "the prediction log": () => predictions.log.close(),
     "API keys": () => apiKeys.credentials.close(),
-    "the audit log": () => audit.buffer.close(),
+    "the audit log": () => audit.close(),
     "served versions": () => models.served.close(),
     "the job queue": () => engines.queue.close(),
     embeddings: () => embeddings.embeddings.close(),
@@ -186,8 +180,20 @@ interface ClosingParts extends Pick<
   stopMetrics: () => void;
 }
 
-function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
-  return createAuditModule({ database, logger, queries, onEntry: () => undefined });
+/** The engines, with a database that lets no mutation commit without its audit entry. */
+async function openAudited(
+  latest: LatestConfig,
+  logger: Logger,
+): Promise<{ engines: Engines; audit: AuditModule }> {
+  const config = latest();
+  const engines = await openEngines(latest, { entities, migrations }, logger);
+  await assertSchemaIsKnown(engines.database);
+  const { queries, headMs } = config.audit;
+  const keepDays = config.retention.auditDays;
+  const secrets = () => readAuditSecrets(latest());
+  const audit = createAuditModule({ ...engines, logger, queries, headMs, keepDays, secrets });
+  const database = new AuditedDatabase(engines.database, audit.sealer.wake);
+  return { engines: { ...engines, database }, audit };
 }
 
 interface DoorModules {

@@ -7,6 +7,8 @@ import { limitsConfig } from "./limits-config.js";
 import type { LimitsConfig } from "./limits-config.js";
 import { s3Config } from "./s3-config.js";
 import type { S3Config } from "./s3-config.js";
+import { auditChecks, auditConfig } from "./audit-config.js";
+import type { AuditConfig } from "./audit-config.js";
 import { describeSettings, readSettings } from "./settings.js";
 import type { ProviderAlgorithm, Settings } from "./settings.js";
 
@@ -129,11 +131,6 @@ export interface RetentionConfig {
   auditDays: number;
 }
 
-export interface AuditConfig {
-  /** Whether queries have entries, too. */
-  queries: boolean;
-}
-
 export interface Config {
   environment: Environment;
   http: HttpConfig;
@@ -252,6 +249,7 @@ function crossChecks(settings: Partial<Settings>): string[] {
     ...secretChecks(settings, exposed),
     ...providerChecks(settings, exposed),
     ...s3Checks(settings),
+    ...auditChecks(settings),
     ...pairChecks(settings),
   ];
 }
@@ -418,7 +416,7 @@ function upkeepConfig(settings: Settings) {
       eventDays: settings.ML_EVENT_DAYS,
       auditDays: settings.ML_AUDIT_DAYS,
     },
-    audit: { queries: settings.ML_AUDIT_QUERIES ?? true },
+    audit: auditConfig(settings),
     postgresBin: settings.ML_POSTGRES_BIN,
   };
 }

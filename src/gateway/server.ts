@@ -84,12 +84,13 @@ declare module "fastify" {
 export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
   const { schema, explorer, database, limits, trail } = options;
+  const addresses = new ClientAddresses(limits.trustedProxies);
   const contexts = new RequestContexts(
     options.authenticator,
     options.feed,
     options.publicUrl,
     trail,
-    new ClientAddresses(limits.trustedProxies),
+    addresses,
     new FailedLogins(limits.failedLogins),
   );
   const documents = new Documents(schema, limits.document, { introspection: explorer });
@@ -99,7 +100,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   await apollo.start();
   serveGraph(fastify, { apollo, contexts, gate, trail, explorer });
   serveHealth(fastify, options.health, metricsRegistry);
-  serveArtifacts(fastify, options.models.registry, options.models.links, trail);
+  serveArtifacts(fastify, options.models.registry, options.models.links, { trail, addresses });
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, {
     ...{ schema, contexts, gate, trail, policy: options.policy },
