@@ -18,6 +18,8 @@ export interface Site {
 export interface Attack {
   name: string;
   run(site: Site): Promise<void>;
+  /** Waits for a time-out of the platform's: seen among the others only. */
+  slow?: boolean;
 }
 
 type Role = "VIEWER" | "ANALYST" | "ENGINEER" | "OPERATOR" | "ADMIN";
@@ -62,13 +64,13 @@ export function ask(
 
 /** What no answer may show: how the platform is made, and where. */
 const INNER_LIFE =
-  /node_modules|\bat [\w.<>]+ \(|\.[jt]s:\d+|QueryFailedError|\b(SELECT|INSERT|UPDATE|DELETE) [\w"*]|syntax error at|pg_catalog|relation "|\/home\/|\/root\/|\/tmp\//;
+  /node_modules|\\n\s+at |\.[jt]s:\d+|QueryFailedError|\b(FROM|INTO|UPDATE|WHERE) \\?"|syntax error at|pg_catalog|relation \\?"|\/home\/|\/root\/|\/tmp\//;
 
 /** The refusal has this code, and neither it nor anything else says more than it should. */
 export function expectRefusal(answer: RawAnswer, code: string | RegExp): void {
   expectClean(answer);
   const { errors } = JSON.parse(answer.body) as { errors?: { extensions: { code: string } }[] };
-  expect(errors?.[0]?.extensions.code).toMatch(code);
+  expect(errors?.[0]?.extensions.code ?? answer.body).toMatch(code);
   expect(answer.status).toBeLessThan(500);
 }
 

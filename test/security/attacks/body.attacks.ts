@@ -137,7 +137,10 @@ function statusOfFlood(site: Site, headers: Record<string, string>, bytes: numbe
   const part = Buffer.alloc(64 * 1024, 32);
   let sent = 0;
   const more = () => {
-    while (sent < bytes && socket.writable && socket.write(part)) sent += part.length;
+    while (sent < bytes && socket.writable) {
+      sent += part.length;
+      if (!socket.write(part)) return;
+    }
   };
   socket.on("drain", more);
   more();

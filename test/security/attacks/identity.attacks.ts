@@ -78,7 +78,7 @@ export const identityAttacks: Attack[] = [
       ];
       for (const claim of claims) await expectUnknown(site, issueToken(claim));
       await expectUnknown(site, issueToken({}, { header: { typ: "logout+jwt" } }));
-      await expectUnknown(site, `${"a".repeat(20_000)}.${body}.${signature}`);
+      await expectUnknown(site, `${"a".repeat(10_000)}.${body}.${signature}`);
     },
   },
   {
@@ -117,8 +117,11 @@ export const identityAttacks: Attack[] = [
   {
     name: "other people's ids, by every path",
     run: async (site) => {
+      const absent: Record<string, string> = { AuditEntry: "999999999" };
       const unknown = (type: string) =>
-        Buffer.from(`${type}:00000000-0000-4000-8000-000000000000`).toString("base64url");
+        Buffer.from(`${type}:${absent[type] ?? "00000000-0000-4000-8000-000000000000"}`).toString(
+          "base64url",
+        );
       for (const [type, id] of Object.entries(site.secretIds)) {
         for (const each of [id, unknown(type)]) {
           const query = "query ($id: ID!) { node(id: $id) { id __typename } }";
@@ -141,8 +144,7 @@ export const identityAttacks: Attack[] = [
   {
     name: "what another's question has left in a cache",
     run: async (site) => {
-      const forecast =
-        "query ($input: SearchInput!) { search(input: $input) { edges { node { document { key } } } } }";
+      const forecast = "query ($input: SearchInput!) { search(input: $input) { edges { node { key } } } }";
       const input = { collection: site.collection, query: "gas" };
       const allowed = await ask(site, forecast, { input }, stranger("VIEWER"));
       expect(JSON.parse(allowed.body)).not.toHaveProperty("errors");
