@@ -1,11 +1,12 @@
-import { createHmac, randomBytes } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
 import { migrations } from "../migrations/index.js";
+import { readAuditSecrets } from "./audit-secrets.js";
 import type { Config, InferenceConfig } from "./config/config.js";
 import { closeInOrder } from "./close-in-order.js";
+import type { LatestConfig } from "./live-config.js";
 import { openEngines } from "./engines.js";
 import type { Engines } from "./engines.js";
 import { buildGraph } from "./gateway/build-schema.js";
@@ -50,6 +51,7 @@ import type { ObjectStore } from "./ports/object-store.js";
 import { armFailpoints } from "./shared/failpoint.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
+import { readLocalKey } from "./local-key.js";
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
 import { startTracing } from "./telemetry/tracing.js";
@@ -90,48 +92,42 @@ export interface App {
 
 const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
 const METRICS_EVERY_MS = 5_000;
-const LINK_KEY_BYTES = 32;
 
 export interface AppOptions {
   /** What the door answers: the graph and health, or health alone. */
   serves?: "graph" | "health";
+  /** Where secrets may change while the process runs. */
+  latest?: LatestConfig;
 }
 
 /** The composition root: one place that knows every constructor. */
-export async function createApp(config: Config, { serves = "graph" }: AppOptions = {}): Promise<App> {
+export async function createApp(
+  config: Config,
+  { serves = "graph", latest = () => config }: AppOptions = {},
+): Promise<App> {
   const logger = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
-  const opened = await openEngines(config, { entities, migrations }, logger);
-  await assertSchemaIsKnown(opened.database);
-  const audit = createAudit(config, opened, logger);
-  const engines = { ...opened, database: new AuditedDatabase(opened.database, () => undefined) };
+  const { engines, audit } = await openAudited(latest, logger);
   const { database, queue, store } = engines;
   const modules = createModules(config, engines, audit, await readLinkKey(config), logger);
   const { runtime, operations, models, embeddings, predictions } = modules;
-  const schema = await buildGraph(modules.resolvers, {
-    trail: audit.trail,
-    traced: config.otlpEndpoint !== undefined,
-  });
+  const { trail } = audit;
+  const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
   const health = createHealth(config, engines, modules);
   const door =
     serves === "health"
       ? createHealthDoor(health)
-      : await createGraphDoor(config, engines, { ...modules, audit }, { schema, health });
-  audit.buffer.start();
+      : await createGraphDoor(latest, engines, { ...modules, audit }, { schema, health });
+  audit.start();
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
   return {
-    config,
-    logger,
     ...engines,
     ...modules,
-    audit,
-    schema,
-    door,
-    health,
+    ...{ config, logger, audit, schema, door, health },
     close: () =>
       closeInOrder(
         {
@@ -139,7 +135,7 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
           door: () => door.close(0),
           subscriptions: () => operations.feed.close(),
           "the prediction log": () => predictions.log.close(),
-          "the audit log": () => audit.buffer.close(),
+          "the audit log": () => audit.close(),
           "served versions": () => models.served.close(),
           "the job queue": () => queue.close(),
           embeddings: () => embeddings.embeddings.close(),
@@ -157,22 +153,34 @@ export async function createApp(config: Config, { serves = "graph" }: AppOptions
   };
 }
 
-function createAudit({ audit: { queries } }: Config, { database }: Engines, logger: Logger): AuditModule {
-  return createAuditModule({ database, logger, queries, onEntry: () => undefined });
+/** The engines, with a database that lets no mutation commit without its audit entry. */
+async function openAudited(
+  latest: LatestConfig,
+  logger: Logger,
+): Promise<{ engines: Engines; audit: AuditModule }> {
+  const config = latest();
+  const engines = await openEngines(latest, { entities, migrations }, logger);
+  await assertSchemaIsKnown(engines.database);
+  const { queries, headMs } = config.audit;
+  const keepDays = config.retention.auditDays;
+  const secrets = () => readAuditSecrets(latest());
+  const audit = createAuditModule({ ...engines, logger, queries, headMs, keepDays, secrets });
+  const database = new AuditedDatabase(engines.database, audit.sealer.wake);
+  return { engines: { ...engines, database }, audit };
 }
 
 function createGraphDoor(
-  config: Config,
+  latest: LatestConfig,
   { database, ledger }: Engines,
   { models, operations, audit }: { models: ModelsModule; operations: OperationsModule; audit: AuditModule },
   served: { schema: GraphQLSchema; health: HealthState },
 ): Promise<Door> {
-  const { http, limits, explorer } = config;
+  const { auth, http, limits, explorer } = latest();
   return createGateway({
     ...served,
     ...{ database, ledger, models, limits, explorer },
     trail: audit.trail,
-    authenticator: new Authenticator(config.auth, () => secretsOf(config)),
+    authenticator: new Authenticator(auth, () => secretsOf(latest())),
     feed: operations.feed,
     policy: http,
     publicUrl: http.publicUrl,
@@ -211,15 +219,8 @@ function createModules(
   const partitions = new PartitionService(database, largeTables(config), logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
-    database,
-    store,
-    runtime,
-    operations,
-    curves,
-    linkKey,
+    ...{ database, store, runtime, operations, curves, linkKey, maxArtifactBytes, logger },
     trail: audit.trail,
-    maxArtifactBytes,
-    logger,
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };
@@ -229,14 +230,7 @@ function createModules(
   const tensorLimits = { elements: inference.maxElements, rows: inference.maxRows };
   const logValueBytes = config.predictionLogValueBytes;
   const predictions = createPredictionsModule({
-    database,
-    runtime,
-    models,
-    curves,
-    answers,
-    logger,
-    tensorLimits,
-    logValueBytes,
+    ...{ database, runtime, models, curves, answers, logger, tensorLimits, logValueBytes },
   });
   const search = createSearchModule({
     ...{ database, operations, models, embeddings, training, answers, logger },
@@ -300,12 +294,6 @@ function secretsOf({ auth }: Config): IdentitySecrets {
 /** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
 async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
   const secret = auth.jwtSecret ?? auth.apiKeySecret;
-  if (secret !== undefined) return createHmac("sha256", secret).update("254carbon artifact links").digest();
-  const file = join(dataDir, "artifact-links.key");
-  const kept = await readFile(file).catch(() => undefined);
-  if (kept?.length === LINK_KEY_BYTES) return kept;
-  // Renamed into place: a process killed while writing must not leave an empty key, which anybody could sign with.
-  await writeFile(`${file}.draft`, randomBytes(LINK_KEY_BYTES), { mode: 0o600 });
-  await rename(`${file}.draft`, file);
-  return readFile(file);
+  if (secret === undefined) return readLocalKey(join(dataDir, "artifact-links.key"));
+  return createHmac("sha256", secret).update("254carbon artifact links").digest();
 }

@@ -16,6 +16,7 @@ import { RedisCache } from "./adapters/service/redis-cache.js";
 import { RedisLedger } from "./adapters/service/redis-ledger.js";
 import { PostgresDumper } from "./adapters/service/postgres-dumper.js";
 import type { Config } from "./config/config.js";
+import type { LatestConfig } from "./live-config.js";
 import type { Archive } from "./ports/archive.js";
 import type { Cache } from "./ports/cache.js";
 import type { Database } from "./ports/database.js";
@@ -52,25 +53,29 @@ export interface Engines {
   dumper: DatabaseDumper;
 }
 
-/** The engines of the tier that is configured, port by port. */
-export async function openEngines(config: Config, schema: Schema, logger: Logger): Promise<Engines> {
-  await makeDataFolder(config.dataDir);
-  const lock = await lockDatabase(config, logger);
-  const { database, transport } = await openDatabase(config, schema, logger);
+/**
+ * The engines of the tier that is configured, port by port.
+ * @param latest what is configured now: secrets may change while the engines run
+ */
+export async function openEngines(latest: LatestConfig, schema: Schema, logger: Logger): Promise<Engines> {
+  await makeDataFolder(latest().dataDir);
+  const lock = await lockDatabase(latest, logger);
+  const { database, transport } = await openDatabase(latest, schema, logger);
   return {
     lock,
     database,
-    queue: await openQueue(config, transport, logger),
-    caches: openCaches(config),
-    ledger: openLedger(config),
-    ...(await openStorage(config, logger)),
-    mirror: await openMirror(config, logger),
-    dumper: createDumper(config, database),
+    queue: await openQueue(latest, transport, logger),
+    caches: openCaches(latest),
+    ledger: openLedger(latest),
+    ...(await openStorage(latest, logger)),
+    mirror: await openMirror(latest, logger),
+    dumper: createDumper(latest, database),
   };
 }
 
 /** Before anything is changed in a database that other processes may work on. */
-async function lockDatabase(config: Config, log: Logger): Promise<ProcessLock | undefined> {
+async function lockDatabase(latest: LatestConfig, log: Logger): Promise<ProcessLock | undefined> {
+  const config = latest();
   const { dsn, tls } = config.database;
   if (dsn === undefined) return undefined;
   const lacks = [
@@ -78,7 +83,7 @@ async function lockDatabase(config: Config, log: Logger): Promise<ProcessLock | 
     ...(config.s3 === undefined ? ["ML_S3_BUCKET"] : []),
   ];
   return ProcessLock.take({
-    connection: await postgresConnection(dsn, tls),
+    connection: await postgresConnection(() => latest().database.dsn!, tls),
     mode: lacks.length === 0 ? "shared" : "alone",
     ...{ lacks, log, startTimeoutMs: config.startTimeoutMs },
     onLost: (err) => {
@@ -92,17 +97,25 @@ type Transport = BullmqJobQueueOptions["transport"];
 
 /** The database, and the queue's transport where it lives in it. */
 async function openDatabase(
-  config: Config,
+  latest: LatestConfig,
   schema: Schema,
   logger: Logger,
 ): Promise<{ database: Database; transport: Transport }> {
-  const { dsn } = config.database;
-  if (dsn === undefined) {
+  const config = latest();
+  if (config.database.dsn === undefined) {
     const database = await openEmbedded(config, schema, logger);
     return { database, transport: { kind: "postgres", connection: database.connection } };
   }
-  const { database: settings, startTimeoutMs } = config;
-  const database = await openPostgresDatabase({ dsn, settings, startTimeoutMs, ...schema, log: logger });
+  const { startTimeoutMs } = config;
+  const database = await openPostgresDatabase({
+    ...{ ...schema, startTimeoutMs, log: logger },
+    dsn: () => latest().database.dsn!,
+    settings: {
+      ...config.database,
+      // A replica that comes or goes asks for another start.
+      replicaDsns: config.database.replicaDsns.map((dsn, i) => () => latest().database.replicaDsns[i] ?? dsn),
+    },
+  });
   return { database, transport: { kind: "postgres", connection: database.connection } };
 }
 
@@ -122,12 +135,13 @@ function openEmbedded(config: Config, schema: Schema, logger: Logger): Promise<E
 }
 
 /** In memory, in front of the Redis that all processes share where there is one. */
-function openCaches({ redis, cache, embedding }: Config): Caches {
+function openCaches(latest: LatestConfig): Caches {
+  const { redis, cache, embedding } = latest();
   const answers = new MemoryCache(cache.bytes);
   const vectors = new MemoryCache(embedding.cacheBytes);
-  const { cacheUrl: url, tls, prefix } = redis;
-  if (url === undefined) return { answers, vectors, close: async () => undefined };
-  const shared = RedisCache.open({ url, tls, prefix });
+  const { cacheUrl, tls, prefix } = redis;
+  if (cacheUrl === undefined) return { answers, vectors, close: async () => undefined };
+  const shared = RedisCache.open({ url: () => latest().redis.cacheUrl!, tls, prefix });
   return {
     answers: new LayeredCache(answers, shared),
     vectors: new LayeredCache(vectors, shared),
@@ -136,27 +150,32 @@ function openCaches({ redis, cache, embedding }: Config): Caches {
 }
 
 /** Counted for all processes together where they share a Redis for what may be lost. */
-function openLedger({ redis: { cacheUrl: url, tls, prefix } }: Config): PointsLedger {
+function openLedger(latest: LatestConfig): PointsLedger {
+  const { cacheUrl, tls, prefix } = latest().redis;
   const alone = new MemoryLedger();
-  return url === undefined ? alone : RedisLedger.open({ url, tls, prefix, alone });
+  if (cacheUrl === undefined) return alone;
+  return RedisLedger.open({ url: () => latest().redis.cacheUrl!, tls, prefix, alone });
 }
 
-function openQueue(config: Config, inDatabase: Transport, logger: Logger): Promise<JobQueue> {
-  const { queueUrl: url, tls, prefix } = config.redis;
+function openQueue(latest: LatestConfig, inDatabase: Transport, logger: Logger): Promise<JobQueue> {
+  const config = latest();
+  const { queueUrl, tls, prefix } = config.redis;
   const { startTimeoutMs } = config;
+  const url = () => latest().redis.queueUrl!;
   return createBullmqJobQueue({
     transport:
-      url === undefined ? inDatabase : { kind: "redis", url, tls, prefix, startTimeoutMs, log: logger },
+      queueUrl === undefined ? inDatabase : { kind: "redis", url, tls, prefix, startTimeoutMs, log: logger },
     leaseMs: config.jobLeaseMs,
     onError: (err, { queue }) =>
       logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),
   });
 }
 
-function createDumper(config: Config, database: Database): DatabaseDumper {
+function createDumper(latest: LatestConfig, database: Database): DatabaseDumper {
+  const config = latest();
   const { dsn, tls } = config.database;
   if (dsn === undefined) return new ClusterDumper(database, join(config.dataDir, "database"));
-  return new PostgresDumper(database, { dsn, tls, bin: config.postgresBin });
+  return new PostgresDumper(database, { dsn: () => latest().database.dsn!, tls, bin: config.postgresBin });
 }
 
 async function makeDataFolder(dataDir: string): Promise<void> {

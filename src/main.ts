@@ -1,7 +1,8 @@
 import "reflect-metadata";
 import type { App } from "./app.js";
-import { ConfigurationError, loadConfig } from "./config/config.js";
+import { ConfigurationError } from "./config/config.js";
 import { readEnvironment } from "./config/env.js";
+import { LiveConfig } from "./live-config.js";
 import { assertRatesFit, queuesOf, readProcessRole } from "./process-role.js";
 import type { ProcessKind } from "./process-role.js";
 import { stopOnSignals } from "./process-stop.js";
@@ -11,12 +12,15 @@ import { PlatformError } from "./shared/errors.js";
 /** Starts the platform, or its part that the command line names, and keeps it until a signal comes. */
 async function main(): Promise<void> {
   const role = readProcessRole(process.argv.slice(2));
-  const config = loadConfig(readEnvironment(), { apart: role.kind !== "platform" });
+  const live = new LiveConfig(readEnvironment(), { apart: role.kind !== "platform" });
+  const config = live.latest();
   const { createApp } = await import("./app.js");
   const { queueNames } = await import("../workers/job-catalogue.js");
   const queues = queuesOf(role, queueNames);
   assertRatesFit(config.queueRates, queueNames);
-  const app = await createApp(config, { serves: role.kind === "worker" ? "health" : "graph" });
+  const { latest } = live;
+  const app = await createApp(config, { latest, serves: role.kind === "worker" ? "health" : "graph" });
+  live.follow(app.logger);
   app.health.addFact("role", () => role.kind);
   const address = await app.door.listen(config.http.host, config.http.port);
   const stopping = stopOnSignals(app);

@@ -8,6 +8,7 @@ import { createLogger, STDERR } from "./telemetry/logger.js";
 /** By name; each is loaded when it is called for. */
 const commands: Record<string, () => Promise<OfflineCommand>> = {
   export: async () => (await import("./offline/export.command.js")).exportCommand,
+  "audit-verify": async () => (await import("./offline/audit-verify.command.js")).auditVerifyCommand,
   restore: async () => (await import("./offline/restore.command.js")).restoreCommand,
   import: async () => (await import("./offline/import.command.js")).importCommand,
 };

@@ -8,8 +8,8 @@ import { S3ObjectStore } from "./adapters/service/s3-object-store.js";
 import { createS3Client } from "./adapters/service/s3-client.js";
 import { S3Links } from "./adapters/service/s3-links.js";
 import type { AdapterLog } from "./adapters/adapter-log.js";
-import type { Config } from "./config/config.js";
 import type { S3Config } from "./config/s3-config.js";
+import type { LatestConfig } from "./live-config.js";
 import type { Archive } from "./ports/archive.js";
 import type { ObjectStore } from "./ports/object-store.js";
 import type { Logger } from "./telemetry/logger.js";
@@ -24,18 +24,18 @@ export interface Storage {
 const ABANDONED_MS = 24 * 3_600_000;
 
 /** Where artifacts and backups live: the bucket of ML_S3_BUCKET, or folders in ML_DATA_DIR. */
-export function openStorage(config: Config, log: Logger): Promise<Storage> {
-  const { s3, dataDir } = config;
+export function openStorage(latest: LatestConfig, log: Logger): Promise<Storage> {
+  const { s3, dataDir } = latest();
   if (!s3) return openFolders(join(dataDir, "objects"), join(dataDir, "archive"));
-  return openBucket(config, { bucket: s3.bucket, variable: "ML_S3_BUCKET", log }, "local-objects");
+  return openBucket(latest, { bucket: s3.bucket, variable: "ML_S3_BUCKET", log }, "local-objects");
 }
 
 /** The second place for them: ML_MIRROR_BUCKET of the same S3 store, or ML_MIRROR_DIR. */
-export async function openMirror(config: Config, log: Logger): Promise<Storage | undefined> {
-  const { mirror } = config;
+export async function openMirror(latest: LatestConfig, log: Logger): Promise<Storage | undefined> {
+  const { mirror } = latest();
   if (!mirror) return undefined;
   if ("folder" in mirror) return openFolders(mirror.folder, join(mirror.folder, "archive"));
-  return openBucket(config, { bucket: mirror.bucket, variable: "ML_MIRROR_BUCKET", log }, "mirror-drafts");
+  return openBucket(latest, { bucket: mirror.bucket, variable: "ML_MIRROR_BUCKET", log }, "mirror-drafts");
 }
 
 async function openFolders(objects: string, archive: string): Promise<Storage> {
@@ -43,11 +43,12 @@ async function openFolders(objects: string, archive: string): Promise<Storage> {
 }
 
 async function openBucket(
-  config: Config,
+  latest: LatestConfig,
   options: Pick<OpenS3BucketOptions, "bucket" | "variable" | "log">,
   folder: string,
 ): Promise<Storage> {
-  const s3 = config.s3!;
+  const config = latest();
+  const s3 = withLatestCredentials(config.s3!, latest);
   const bucket = await openS3Bucket({ ...options, config: s3, timeoutMs: config.startTimeoutMs });
   const isMirror = options.variable === "ML_MIRROR_BUCKET";
   const store = await S3ObjectStore.open({
@@ -59,6 +60,18 @@ async function openBucket(
   });
   sweepSoon(store, options.log);
   return { store, archive: new S3Archive(bucket) };
+}
+
+function withLatestCredentials(s3: S3Config, latest: LatestConfig): S3Config {
+  const { credentials } = s3;
+  if (typeof credentials !== "object") return s3;
+  return {
+    ...s3,
+    credentials: () => {
+      const now = latest().s3?.credentials;
+      return typeof now === "object" ? now : credentials;
+    },
+  };
 }
 
 function openLinks(s3: S3Config): S3Links | undefined {

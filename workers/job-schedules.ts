@@ -10,7 +10,7 @@ interface Schedule {
 const HOUR_MS = 3_600_000;
 
 /** What runs by the clock, on whichever worker is free. */
-const always = ({ jobLeaseMs }: App["config"]): Schedule[] => [
+const always = ({ jobLeaseMs, retention }: App["config"]): Schedule[] => [
   {
     name: "sweep-jobs",
     when: { everyMs: 1.5 * jobLeaseMs },
@@ -22,6 +22,11 @@ const always = ({ jobLeaseMs }: App["config"]): Schedule[] => [
     tick: ({ partitions }) => partitions.maintain(),
   },
   { name: "trim-history", when: { everyMs: HOUR_MS }, tick: ({ operations }) => operations.retention.trim() },
+  {
+    name: "trim-audit-heads",
+    when: { everyMs: HOUR_MS },
+    tick: ({ audit }) => audit.heads.trim(retention.auditDays),
+  },
   { name: "trim-segments", when: { everyMs: HOUR_MS }, tick: ({ training }) => training.segments.trim() },
   {
     name: "sweep-search-indexes",

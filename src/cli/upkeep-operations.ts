@@ -12,6 +12,11 @@ export interface UpkeepOperations {
   "start-cleanup": Operation<{ input: { days: number; dryRun: boolean } }, { startCleanup: StartedJob }>;
   "start-vacuum": Operation<{ input: object }, { startVacuum: StartedJob }>;
   backups: Operation<{ first: number; after?: string }, { backups: Connection<Backup> }>;
+  audit: Operation<
+    { first: number; after?: string; actor?: string; action?: string },
+    { audit: Connection<AuditEntry> }
+  >;
+  "audit-verification": Operation<{ from?: string }, { auditVerification: AuditVerification }>;
   "cleanup-receipt": Operation<{ job: string }, { cleanupReceipt: CleanupReceipt | null }>;
 }
 
@@ -36,4 +41,26 @@ export interface CleanupReceipt {
   backups: { id: string; takenAt: string; bytes: number }[];
   jobs: { id: string; kind: string }[];
   indexes: { id: number; collectionId: number }[];
+}
+
+export interface AuditEntry {
+  id: string;
+  at: string;
+  actor: string;
+  action: string;
+  target: string | null;
+  outcome: string;
+  requestId: string;
+  detail: Record<string, unknown>;
+}
+
+export interface AuditVerification {
+  ok: boolean;
+  entries: number | string;
+  seals: number | string;
+  heads: number;
+  from: string | null;
+  to: string | null;
+  findings: { kind: string; where: string; message: string }[];
+  limits: string[];
 }

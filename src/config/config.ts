@@ -1,10 +1,13 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { readSecretFiles } from "./secret-files.js";
 import { weaknessOf } from "./secret-strength.rules.js";
 import { limitsConfig } from "./limits-config.js";
 import type { LimitsConfig } from "./limits-config.js";
 import { s3Config } from "./s3-config.js";
 import type { S3Config } from "./s3-config.js";
+import { auditChecks, auditConfig } from "./audit-config.js";
+import type { AuditConfig } from "./audit-config.js";
 import { describeSettings, readSettings } from "./settings.js";
 import type { ProviderAlgorithm, Settings } from "./settings.js";
 
@@ -127,11 +130,6 @@ export interface RetentionConfig {
   auditDays: number;
 }
 
-export interface AuditConfig {
-  /** Whether queries have entries, too. */
-  queries: boolean;
-}
-
 export interface Config {
   environment: Environment;
   http: HttpConfig;
@@ -203,8 +201,14 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   { apart = false }: ConfigOptions = {},
 ): Config {
-  const { settings, complaints } = readSettings(environment);
-  const all = [...complaints, ...crossChecks(settings), ...(apart ? apartChecks(environment) : [])];
+  const read = readSecretFiles(environment);
+  const { settings, complaints } = readSettings(read.environment);
+  const all = [
+    ...read.complaints,
+    ...complaints,
+    ...crossChecks(settings),
+    ...(apart ? apartChecks(read.environment) : []),
+  ];
   if (all.length > 0) throw new ConfigurationError(all);
   return toConfig(settings as Settings);
 }
@@ -246,6 +250,7 @@ function crossChecks(settings: Partial<Settings>): string[] {
     ...secretChecks(settings),
     ...providerChecks(settings),
     ...s3Checks(settings),
+    ...auditChecks(settings),
     ...pairChecks(settings),
   ];
 }
@@ -467,7 +472,7 @@ function upkeepConfig(settings: Settings) {
       eventDays: settings.ML_EVENT_DAYS,
       auditDays: settings.ML_AUDIT_DAYS,
     },
-    audit: { queries: settings.ML_AUDIT_QUERIES ?? true },
+    audit: auditConfig(settings),
     postgresBin: settings.ML_POSTGRES_BIN,
   };
 }

@@ -1,13 +1,18 @@
 import type { Settings } from "./settings.js";
 
+export interface S3Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
 export interface S3Config {
   endpoint: string;
   /** Where clients reach the store; absent: they do not, and all bytes pass through the gateway. */
   publicEndpoint?: string;
   region: string;
   bucket: string;
-  /** Absent: the environment's own credentials, e.g. of the node's role. */
-  credentials?: { accessKeyId: string; secretAccessKey: string };
+  /** Absent: the environment's own credentials, e.g. of the node's role. A function is asked at each request. */
+  credentials?: S3Credentials | (() => S3Credentials);
   pathStyle: boolean;
   /** Of model files kept on local disk. */
   localBytes: number;

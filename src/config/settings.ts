@@ -219,6 +219,8 @@ const settingsShape = {
   ML_EVENT_DAYS: whole(1, 36_500, 7),
   ML_AUDIT_QUERIES: flag,
   ML_AUDIT_DAYS: whole(30, 36_500, 400),
+  ML_AUDIT_KEY: list,
+  ML_AUDIT_HEAD_SECONDS: whole(1, 86_400, 300),
   ML_POSTGRES_BIN: optionalText,
   ML_INFERENCE_WORKERS: z.preprocess(blankIsAbsent, wholeNumber(1, 256).optional()),
   ML_INFERENCE_PROVIDERS: providers(["cuda", "cpu"], "cpu"),

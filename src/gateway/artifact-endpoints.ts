@@ -3,6 +3,7 @@ import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail, NewAuditEntry } from "../modules/audit/index.js";
 import type { ArtifactLinks, ModelRegistryService } from "../modules/models/index.js";
 import { InvalidInputError, NotFoundError } from "../shared/errors.js";
+import type { ClientAddresses } from "./client-address.js";
 
 interface LinkQuery {
   expires?: string;
@@ -14,7 +15,7 @@ export function serveArtifacts(
   fastify: FastifyInstance,
   registry: ModelRegistryService,
   links: ArtifactLinks,
-  trail: AuditTrail,
+  { trail, addresses }: { trail: AuditTrail; addresses: ClientAddresses },
 ): void {
   void fastify.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
@@ -33,11 +34,12 @@ export function serveArtifacts(
       "/artifacts/:sha256/:file",
       async (request, reply) => {
         const { sha256, file } = request.params;
-        const entry = readEntry(request, sha256);
+        const remote = addresses.of(request.raw);
+        const entry = readEntry(request, sha256, remote);
         try {
           links.verify("GET", pathOf(request), request.query);
         } catch (error) {
-          trail.refused({ ...entry, target: "artifact", outcome: outcomeOf(error) }, request.ip);
+          trail.refused({ ...entry, target: "artifact", outcome: outcomeOf(error) }, remote);
           throw error;
         }
         // Before the first byte leaves.
@@ -50,7 +52,7 @@ export function serveArtifacts(
 }
 
 /** The link is all that is known of its bearer; who was given it, has an entry of his own. */
-function readEntry({ id, ip, headers }: FastifyRequest, sha256: string): NewAuditEntry {
+function readEntry({ id, headers }: FastifyRequest, sha256: string, remote: string): NewAuditEntry {
   const range = /^bytes=[\d,-]{1,64}$/.exec(headers.range ?? "")?.[0];
   return {
     ...{
@@ -60,7 +62,7 @@ function readEntry({ id, ip, headers }: FastifyRequest, sha256: string): NewAudi
       outcome: "OK",
       requestId: id,
     },
-    detail: { remote: ip, ...(range === undefined ? {} : { range }) },
+    detail: { remote, ...(range === undefined ? {} : { range }) },
   };
 }
 

@@ -48,8 +48,8 @@ export class RequestContexts {
     requestId: string = randomUUID(),
   ): Promise<Identity> {
     const address = this.addresses.of(request);
-    this.failedLogins.assertMayTry(address);
     try {
+      this.failedLogins.assertMayTry(address);
       return await this.authenticator.authenticate(authorization, cameDirectly(request));
     } catch (error) {
       if (error instanceof UnauthenticatedError) this.failedLogins.note(address);

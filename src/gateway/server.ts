@@ -91,12 +91,13 @@ declare module "fastify" {
 export async function createGateway(options: GatewayOptions): Promise<Door> {
   const fastify = createFastify(options);
   const { schema, explorer, database, limits, trail } = options;
+  const addresses = new ClientAddresses(limits.trustedProxies);
   const contexts = new RequestContexts(
     options.authenticator,
     options.feed,
     options.publicUrl,
     trail,
-    new ClientAddresses(limits.trustedProxies),
+    addresses,
     new FailedLogins(limits.failedLogins),
   );
   const documents = new Documents(schema, limits.document, { introspection: explorer });
@@ -107,7 +108,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   const deadline = new OperationDeadline(database, limits.operationMs);
   serveGraph(fastify, { apollo, contexts, gate, deadline, trail, explorer });
   serveHealth(fastify, options.health, metricsRegistry);
-  serveArtifacts(fastify, options.models.registry, options.models.links, trail);
+  serveArtifacts(fastify, options.models.registry, options.models.links, { trail, addresses });
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, {
     ...{ schema, contexts, gate, deadline, database, trail, policy: options.policy },

@@ -18,8 +18,8 @@ export const restoreCommand: OfflineCommand = async ({ config, logger, report },
     args,
     options: { from: { type: "string", default: "latest" }, objects: { type: "string" } },
   });
-  const storage = await openStorage(config, logger);
-  const mirrors = [await openMirror(config, logger), await openFolder(values.objects)];
+  const storage = await openStorage(() => config, logger);
+  const mirrors = [await openMirror(() => config, logger), await openFolder(values.objects)];
   const places = mirrors.filter((mirror) => mirror !== undefined);
   try {
     const restoring = new RestoreService({

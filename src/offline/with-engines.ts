@@ -9,7 +9,7 @@ export async function withEngines<T>(
   { config, logger }: OfflineContext,
   work: (engines: Engines) => Promise<T>,
 ): Promise<T> {
-  const engines = await openEngines(config, { entities, migrations }, logger);
+  const engines = await openEngines(() => config, { entities, migrations }, logger);
   try {
     return await work(engines);
   } finally {

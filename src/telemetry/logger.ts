@@ -55,6 +55,8 @@ const ALLOWED_FIELDS = new Set([
   "warm",
   "failed",
   "left",
+  "variables",
+  "complaints",
 ]);
 
 /** What identifies the request or job that is being worked on. */

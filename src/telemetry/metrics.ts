@@ -148,6 +148,12 @@ export const predictionsLogged = new Counter({
   registers,
 });
 
+export const auditLastSeal = new Gauge({
+  name: "audit_last_seal_timestamp_seconds",
+  help: "When this process last chained entries of the audit log.",
+  registers,
+});
+
 export const auditEntriesDropped = new Counter({
   name: "audit_entries_dropped_total",
   help: "Refusals and queries that the audit log had no room for; mutations and reads of artifacts are never dropped.",

@@ -86,6 +86,7 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   retryJob: [`mutation { retryJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   cancelJob: [`mutation { cancelJob(input: { job: "absent" }) { cursor } }`, OPERATORS],
   audit: [`{ audit { totalCount } }`, OPERATORS],
+  auditVerification: [`{ auditVerification { ok } }`, OPERATORS],
   backups: [`{ backups { totalCount } }`, OPERATORS],
   cleanupReceipt: [`{ cleanupReceipt(job: "absent") }`, OPERATORS],
   startBackup: [`mutation { startBackup(input: { idempotencyKey: "" }) { cursor } }`, OPERATORS],

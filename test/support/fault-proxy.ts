@@ -34,6 +34,8 @@ export interface FaultProxy {
   endpoint: string;
   /** Requests that came, faulty ones included: `PUT /bucket/key?query`. */
   requests: string[];
+  /** The newest request's header `authorization`. */
+  authorization(): string | undefined;
   /** Replaces the fault that is set. */
   inject(fault: Fault, options?: FaultOptions): void;
   heal(): void;
@@ -49,8 +51,10 @@ interface Injection extends FaultOptions {
 export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let injection: Injection | undefined;
   const requests: string[] = [];
+  let authorization: string | undefined;
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
+    ({ authorization } = request.headers);
     const fault = take(injection, request);
     void pass(target, request, response, fault).catch(() => response.destroy());
   });
@@ -61,6 +65,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    authorization: () => authorization,
     inject: (fault, options = {}) => (injection = { fault, left: options.times ?? Infinity, ...options }),
     heal: () => (injection = undefined),
     close: async () => {

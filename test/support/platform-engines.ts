@@ -38,7 +38,7 @@ export async function inDatabaseOf<T>({ dataDir }: Place, look: (query: Query) =
 /** Digests of all objects that the platform's store holds. */
 export async function storedObjects({ dataDir }: Place): Promise<string[]> {
   const config = loadConfig({ ML_DATA_DIR: dataDir, ...(await serviceEnvironment(dataDir)) });
-  const { store } = await openStorage(config, createLogger("silent"));
+  const { store } = await openStorage(() => config, createLogger("silent"));
   const digests: string[] = [];
   for await (const { sha256 } of store.list()) digests.push(sha256);
   await store.close();
@@ -55,7 +55,7 @@ export async function takeObject(place: Place, sha256: string): Promise<() => Pr
   // Read by a process of its own folder, since the platform may run when the object is put back.
   const elsewhere = await temporaryFolder();
   const environment = { ...(await serviceEnvironment(place.dataDir)), ML_DATA_DIR: elsewhere.path };
-  const { store } = await openStorage(loadConfig(environment), createLogger("silent"));
+  const { store } = await openStorage(() => loadConfig(environment), createLogger("silent"));
   const content = await buffer(await store.read(sha256));
   await store.remove(sha256);
   await rm(join(place.dataDir, "local-objects"), { recursive: true, force: true });

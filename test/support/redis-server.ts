@@ -12,6 +12,8 @@ export interface RedisServer {
   folder: string;
   /** One command on a connection of its own. @returns its answer as `redis-cli` prints it */
   ask(...command: string[]): Promise<string>;
+  /** The same with another password than it was started with. */
+  askAs(password: string, ...command: string[]): Promise<string>;
   stop(): Promise<void>;
   /** Ends it as a power loss does; its folder stays. */
   kill(): Promise<void>;
@@ -45,13 +47,11 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const folder = await temporaryFolder();
   const port = options.port ?? (await freePort());
   const { password, tls } = options;
-  const client = [
-    "-p",
-    String(port),
-    ...(password === undefined ? [] : ["--no-auth-warning", "-a", password]),
-  ];
-  if (tls) client.push("--tls", ...tlsArguments(tls, CLIENT_TLS));
-  const ask = (...command: string[]) => runProgram("redis-cli", ["-e", ...client, ...command]);
+  const client = ["-p", String(port), ...(tls ? ["--tls", ...tlsArguments(tls, CLIENT_TLS)] : [])];
+  const askWith = (access: readonly string[], command: readonly string[]) =>
+    runProgram("redis-cli", ["-e", ...client, ...access, ...command]);
+  const access = (given: string) => ["--no-auth-warning", "-a", given];
+  const ask = (...command: string[]) => askWith(password === undefined ? [] : access(password), command);
   const launch = () =>
     startServerProcess("redis-server", toArguments(folder.path, port, options), {
       folder: folder.path,
@@ -64,6 +64,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     url: `${tls ? "rediss" : "redis"}://${credentials}127.0.0.1:${port}`,
     folder: folder.path,
     ask,
+    askAs: (given, ...command) => askWith(access(given), command),
     stop: async () => {
       // One that is paused heeds nothing else.
       await server.end("SIGKILL");

@@ -136,7 +136,7 @@ describe("a training", () => {
   test(
     "is queued again by SIGTERM, and succeeds after the start that follows",
     async () => {
-      const { run, cursor } = await longTraining("terminated", 1);
+      const { run, cursor } = await longTraining("terminated", 2);
       await startAgainAfter("SIGTERM");
       const ended = await finished(platform, run);
       expect(ended).toMatchObject({ status: "SUCCEEDED", version: { number: 1 } });
@@ -157,7 +157,7 @@ describe("a training", () => {
   );
 
   test("ends within seconds of its cancellation, and so does its use of the processor", async () => {
-    const { run } = await longTraining("cancelled", 1);
+    const { run } = await longTraining("cancelled", 2);
     const asked = performance.now();
     const { cancelTraining } = await platform.query<{ cancelTraining: { run: { status: string } } }>(
       `mutation Cancel($run: ID!) { cancelTraining(input: { run: $run }) { run { status } } }`,

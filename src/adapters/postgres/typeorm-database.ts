@@ -18,7 +18,7 @@ export interface Schema {
 }
 
 export interface TypeormDatabaseOptions extends Schema {
-  /** How `pg` reaches the server. */
+  /** How `pg` reaches the server. What is a getter of it is asked for each connection. */
   connection: pg.ClientConfig;
   /** How the connections of the pool differ, e.g. in their time-outs. */
   pooled?: pg.ClientConfig;
@@ -119,7 +119,17 @@ export async function connectDataSource(options: TypeormDatabaseOptions): Promis
     logger: new TypeormLog(options.log),
     extra: { ...options.connection, ...options.pooled },
   };
-  return new GuardedDataSource(settings, options.silenceMs, options.requests).initialize();
+  const dataSource = await new GuardedDataSource(settings, options).initialize();
+  askAnew(dataSource, options.connection);
+  return dataSource;
+}
+
+/** The pool has taken what the getters said first. */
+function askAnew(dataSource: DataSource, connection: pg.ClientConfig): void {
+  const { options } = (dataSource.driver as unknown as { master: pg.Pool }).master;
+  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(connection))) {
+    if (property.get) Object.defineProperty(options, name, property);
+  }
 }
 
 /** Connections that break while nobody uses them are made anew; their errors would end the process. */

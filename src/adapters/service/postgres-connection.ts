@@ -2,6 +2,8 @@ import { readFile } from "node:fs/promises";
 import pg from "pg";
 import type { TlsFiles } from "../../config/config.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
+import { textNow } from "../../shared/live-text.js";
+import type { LiveText } from "../../shared/live-text.js";
 
 /** A machine that died without a word is noticed after this and the system's own probes. */
 const KEEPALIVE_MS = 10_000;
@@ -13,28 +15,46 @@ const TLS_PARAMETERS = ["ssl", "sslmode", "sslcert", "sslkey", "sslrootcert"];
 /**
  * How `pg` reaches a server. With a CA or a client certificate the connection is encrypted, and the server's
  * certificate must be of that CA (or of a known one) and name the host, as `verify-full` has it; without them the
- * DSN's own `sslmode` holds.
+ * DSN's own `sslmode` holds. A DSN that may change is read at each connection.
  * @throws {PreconditionFailedError} for a file that cannot be read
  */
-export async function postgresConnection(dsn: string, tls: TlsFiles): Promise<pg.ClientConfig> {
+export async function postgresConnection(dsn: LiveText, tls: TlsFiles): Promise<pg.ClientConfig> {
   const common = {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_MS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: "254carbon",
   };
-  if (Object.values(tls).every((file) => file === undefined)) return { ...common, connectionString: dsn };
+  if (Object.values(tls).every((file) => file === undefined)) {
+    return {
+      ...common,
+      get connectionString() {
+        return textNow(dsn);
+      },
+    };
+  }
   const [ca, cert, key] = await Promise.all([
     read("ML_VECTOR_DB_CA", tls.ca),
     read("ML_VECTOR_DB_CERT", tls.cert),
     read("ML_VECTOR_DB_KEY", tls.key),
   ]);
+  return {
+    ...common,
+    get connectionString() {
+      return withoutTls(textNow(dsn));
+    },
+    get ssl() {
+      // The driver names the host in the handshake only; an address, which no handshake names, must be checked as well.
+      const { host } = new pg.Client({ connectionString: withoutTls(textNow(dsn)) });
+      return { ca, cert, key, host, rejectUnauthorized: true } as never;
+    },
+  };
+}
+
+function withoutTls(dsn: string): string {
   const address = new URL(dsn);
   for (const parameter of TLS_PARAMETERS) address.searchParams.delete(parameter);
-  const connectionString = address.toString();
-  // The driver names the host in the handshake only; an address, which no handshake names, must be checked as well.
-  const { host } = new pg.Client({ connectionString });
-  return { ...common, connectionString, ssl: { ca, cert, key, host, rejectUnauthorized: true } as never };
+  return address.toString();
 }
 
 async function read(variable: string, file: string | undefined): Promise<Buffer | undefined> {

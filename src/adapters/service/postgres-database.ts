@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { DataSource } from "typeorm";
 import type { DatabaseConfig } from "../../config/config.js";
 import type { ServedRequest, Transaction } from "../../ports/database.js";
+import type { LiveText } from "../../shared/live-text.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { RequestsUnderWay } from "../postgres/requests-under-way.js";
 import { DatabaseUnavailableError, TransactionConflictError } from "../postgres/translate-failure.js";
@@ -16,8 +17,8 @@ import { ReadReplicas } from "./read-replicas.js";
 
 export interface PostgresDatabaseOptions extends Schema {
   /** `postgresql://user:password@host:port/database` */
-  dsn: string;
-  settings?: Partial<Omit<DatabaseConfig, "dsn">>;
+  dsn: LiveText;
+  settings?: Partial<Omit<DatabaseConfig, "dsn" | "replicaDsns"> & { replicaDsns: readonly LiveText[] }>;
   /** How long to wait for the server; once is tried without it. */
   startTimeoutMs?: number;
   log?: AdapterLog;
@@ -123,7 +124,11 @@ export function openPostgresDatabase(options: PostgresDatabaseOptions): Promise<
 async function replicasOf(
   primary: DataSource,
   wiring: TypeormDatabaseOptions,
-  { replicaDsns = [], replicaMaxLagMs = REPLICA_MAX_LAG_MS, tls = {} }: Partial<DatabaseConfig>,
+  {
+    replicaDsns = [],
+    replicaMaxLagMs = REPLICA_MAX_LAG_MS,
+    tls = {},
+  }: NonNullable<PostgresDatabaseOptions["settings"]>,
 ): Promise<ReadReplicas | undefined> {
   if (replicaDsns.length === 0) return undefined;
   const replicas = replicaDsns.map(async (dsn, i) => {

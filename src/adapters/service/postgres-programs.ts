@@ -3,10 +3,12 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { readEnvironment } from "../../config/env.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
+import { textNow } from "../../shared/live-text.js";
+import type { LiveText } from "../../shared/live-text.js";
 
 export interface PostgresPrograms {
   /** `postgresql://user:password@host:port/database` */
-  dsn: string;
+  dsn: LiveText;
   /** Files of a TLS client. */
   tls?: { ca?: string; cert?: string; key?: string };
   /** Folder of the programs; absent: they are found by PATH. */
@@ -25,7 +27,7 @@ const SHOWN_BYTES = 4_000;
 
 /** Where a program connects to, by its environment: arguments can be read by everybody on the machine. */
 function connectionEnvironment({ dsn, tls }: PostgresPrograms): NodeJS.ProcessEnv {
-  const url = new URL(dsn);
+  const url = new URL(textNow(dsn));
   const inherited = readEnvironment();
   const environment: NodeJS.ProcessEnv = {
     PATH: inherited.PATH,

@@ -2,6 +2,7 @@ import pg from "pg";
 import type { TlsFiles } from "../../config/config.js";
 import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
+import { textNow } from "../../shared/live-text.js";
 import { postgresConnection } from "./postgres-connection.js";
 import { assertRecentProgram, runPostgresProgram } from "./postgres-programs.js";
 
@@ -76,7 +77,7 @@ export class PostgresRestorer implements DatabaseRestorer {
   }
 
   private get database(): string {
-    return decodeURIComponent(new URL(this.options.dsn).pathname.slice(1));
+    return decodeURIComponent(new URL(textNow(this.options.dsn)).pathname.slice(1));
   }
 
   private async connected<T>(work: (query: RunQuery) => Promise<T>): Promise<T> {

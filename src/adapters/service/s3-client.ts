@@ -25,7 +25,7 @@ export function createS3Client(config: S3Config, endpoint: string, patience = PA
   return new S3Client({
     endpoint,
     region: config.region,
-    credentials: config.credentials,
+    credentials: credentialsOf(config),
     forcePathStyle: config.pathStyle,
     maxAttempts: ATTEMPTS,
     // Digests are ours to send: the checksums that the client adds by itself (CRC32 in a trailer behind a chunked
@@ -41,6 +41,12 @@ export function createS3Client(config: S3Config, endpoint: string, patience = PA
       httpsAgent: new HttpsAgent(agent),
     },
   });
+}
+
+/** Credentials that end are asked for again by the client: these could, at any time. */
+function credentialsOf({ credentials }: S3Config) {
+  if (typeof credentials !== "function") return credentials;
+  return () => Promise.resolve({ ...credentials(), expiration: new Date() });
 }
 
 /** The HTTP status of the store's answer; undefined when there was none. */

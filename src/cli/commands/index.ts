@@ -1,4 +1,5 @@
 import type { CliCommand } from "../command.js";
+import { audit } from "./audit.command.js";
 import { backup } from "./backup.command.js";
 import { backups } from "./backups.command.js";
 import { cancel } from "./cancel.command.js";
@@ -53,6 +54,7 @@ export const commands: CliCommand[] = [
   mirror,
   cleanup,
   vacuum,
+  audit,
   exportPlatform,
   importPlatform,
   demo,

@@ -63,8 +63,9 @@ export class AuditTrail {
   /** A query or subscription was answered. */
   operated(operation: AuditedOperation): void {
     if (REFUSALS.has(operation.outcome)) {
-      const { durationMs: _, operation: name, ...entry } = operation;
-      this.buffer.refused({ ...entry, detail: name === null ? {} : { operation: name } });
+      const { operation: name, actor, action, target, outcome, requestId } = operation;
+      const detail = name === null ? {} : { operation: name };
+      this.buffer.refused({ actor, action, target, outcome, requestId, detail });
     } else if (this.options.queries) this.buffer.operated(operation);
   }
 }

@@ -1,14 +1,19 @@
-import { Args, Authorized, Query, Resolver } from "type-graphql";
+import { Arg, Args, Authorized, Query, Resolver } from "type-graphql";
 import { toPageRequest } from "../../shared/pagination.js";
 import type { Database } from "../../ports/database.js";
-import { toConnection } from "../graph/index.js";
+import { DateTimeScalar, toConnection } from "../graph/index.js";
 import type { Connection } from "../graph/index.js";
 import { AuditEntryRepository } from "./audit-entry.repository.js";
-import { AuditArgs, AuditEntryConnection, AuditEntryType } from "./audit.types.js";
+import { AuditVerifier } from "./audit-verification.js";
+import type { AuditVerification } from "./audit-verification.js";
+import { AuditArgs, AuditEntryConnection, AuditEntryType, AuditVerificationType } from "./audit.types.js";
 
 @Resolver()
 export class AuditResolver {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly verifier: AuditVerifier,
+  ) {}
 
   @Authorized("audit:read")
   @Query(() => AuditEntryConnection, { description: "Newest first." })
@@ -24,5 +29,16 @@ export class AuditResolver {
       toPageRequest(args, ["instant", "position"]),
     );
     return toConnection(page, AuditEntryType.from);
+  }
+
+  @Authorized("audit:read")
+  @Query(() => AuditVerificationType, {
+    description:
+      "Compares entries, the chain over them and its signed heads; reads all of it, or all since then.",
+  })
+  auditVerification(
+    @Arg("from", () => DateTimeScalar, { nullable: true }) from?: Date,
+  ): Promise<AuditVerification> {
+    return this.verifier.verify(from ?? undefined);
   }
 }

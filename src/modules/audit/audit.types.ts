@@ -1,7 +1,8 @@
-import { ArgsType, Field, ObjectType } from "type-graphql";
+import { ArgsType, Field, Int, ObjectType, registerEnumType } from "type-graphql";
 import { toNodeId } from "../../shared/node-id.js";
-import { DateTimeScalar, JsonScalar, Node, PageArgs, connectionType } from "../graph/index.js";
+import { BigIntScalar, DateTimeScalar, JsonScalar, Node, PageArgs, connectionType } from "../graph/index.js";
 import type { AuditEntryRow } from "./audit-entry.entity.js";
+import type { AuditFindingKind } from "./audit-verification.js";
 
 @ObjectType("AuditEntry", {
   implements: Node,
@@ -54,4 +55,58 @@ export class AuditArgs extends PageArgs {
 
   @Field(() => DateTimeScalar, { nullable: true, description: "The first that no longer is." })
   to?: Date | null;
+}
+
+const AuditFindingKindEnum: { [K in AuditFindingKind]: K } = {
+  ENTRIES_CHANGED: "ENTRIES_CHANGED",
+  SEAL_CHANGED: "SEAL_CHANGED",
+  SEAL_MISSING: "SEAL_MISSING",
+  TRUNCATED: "TRUNCATED",
+  REWRITTEN: "REWRITTEN",
+  HEAD_FORGED: "HEAD_FORGED",
+};
+registerEnumType(AuditFindingKindEnum, {
+  name: "AuditFindingKind",
+  description:
+    "ENTRIES_CHANGED: entries are not those that were sealed. TRUNCATED, REWRITTEN: a signed head tells of seals that " +
+    "are not there, or of others.",
+});
+
+@ObjectType()
+export class AuditFinding {
+  @Field(() => AuditFindingKindEnum)
+  kind!: AuditFindingKind;
+
+  @Field({ description: "The seal with its time, or the head." })
+  where!: string;
+
+  @Field()
+  message!: string;
+}
+
+@ObjectType("AuditVerification")
+export class AuditVerificationType {
+  @Field({ description: "Nothing was found." })
+  ok!: boolean;
+
+  @Field(() => BigIntScalar, { description: "Entries that were compared with their seal." })
+  entries!: number;
+
+  @Field(() => BigIntScalar)
+  seals!: number;
+
+  @Field(() => Int, { description: "Signed heads in the object store." })
+  heads!: number;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: "Of the first seal that was read." })
+  from!: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: "Of the last one." })
+  to!: string | null;
+
+  @Field(() => [AuditFinding], { description: "At most 100." })
+  findings!: AuditFinding[];
+
+  @Field(() => [String], { description: "What cannot be known." })
+  limits!: string[];
 }

@@ -1,3 +1,4 @@
+import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
 import type { Logger } from "../../telemetry/logger.js";
 import type { NodeSource } from "../graph/index.js";
@@ -5,7 +6,10 @@ import { AuditBuffer } from "./audit-buffer.js";
 import { AuditEntryRow } from "./audit-entry.entity.js";
 import { AuditEntryRepository } from "./audit-entry.repository.js";
 import { AuditSealRow } from "./audit-seal.entity.js";
+import { AuditSealer } from "./audit-sealer.js";
 import { AuditTrail } from "./audit-trail.js";
+import { AuditVerifier } from "./audit-verification.js";
+import { HeadArchive } from "./head-archive.js";
 import { AuditResolver } from "./audit.resolver.js";
 import { AuditEntryType } from "./audit.types.js";
 
@@ -19,7 +23,12 @@ export const auditPartitions = (keepDays: number) =>
 
 export interface AuditModule {
   trail: AuditTrail;
-  buffer: AuditBuffer;
+  /** To be told of entries that mutations have committed. */
+  sealer: AuditSealer;
+  heads: HeadArchive;
+  start(): void;
+  /** Writes, seals and signs what is left. */
+  close(): Promise<void>;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -30,15 +39,31 @@ export interface AuditModuleOptions {
   logger: Logger;
   /** Whether queries have entries. */
   queries: boolean;
-  onEntry: () => void;
+  archive: Archive;
+  /** The first signs heads of the chain, the others did. */
+  secrets: () => Promise<readonly Uint8Array[]>;
+  headMs: number;
+  keepDays: number;
 }
 
-export function createAuditModule({ database, logger, queries, onEntry }: AuditModuleOptions): AuditModule {
-  const buffer = new AuditBuffer(database, logger, onEntry);
+export function createAuditModule(options: AuditModuleOptions): AuditModule {
+  const { database, logger, queries, headMs, keepDays } = options;
+  const heads = openHeadArchive(options);
+  const sealer = new AuditSealer({ database, heads, headMs, logger });
+  const buffer = new AuditBuffer(database, logger, sealer.wake);
   return {
-    buffer,
-    trail: new AuditTrail(database, buffer, { queries, onEntry }),
-    resolvers: [new AuditResolver(database)],
+    sealer,
+    heads,
+    trail: new AuditTrail(database, buffer, { queries, onEntry: sealer.wake }),
+    start: () => {
+      buffer.start();
+      sealer.start();
+    },
+    close: async () => {
+      await buffer.close();
+      await sealer.close();
+    },
+    resolvers: [new AuditResolver(database, new AuditVerifier(database, heads, keepDays))],
     nodeSources: [
       {
         type: "AuditEntry",
@@ -52,6 +77,16 @@ export function createAuditModule({ database, logger, queries, onEntry }: AuditM
   };
 }
 
+export function openHeadArchive({
+  archive,
+  secrets,
+  headMs,
+}: Pick<AuditModuleOptions, "archive" | "secrets" | "headMs">): HeadArchive {
+  return new HeadArchive(archive, secrets, headMs);
+}
+
+export { AuditVerifier } from "./audit-verification.js";
+export type { AuditVerification } from "./audit-verification.js";
 export type { NewAuditEntry } from "./audit-entry.repository.js";
 export { apartFromAudit, noteAudited } from "./audit-scope.js";
 export { AuditTrail } from "./audit-trail.js";

@@ -1,0 +1,24 @@
+import type { Settings } from "./settings.js";
+
+export interface AuditConfig {
+  /** Whether queries have entries, too. */
+  queries: boolean;
+  /** Secrets that heads of its chain are signed with: the first one signs; empty: derived from another secret. */
+  keys: string[];
+  /** Between two heads, at least. */
+  headMs: number;
+}
+
+export function auditConfig(settings: Settings): AuditConfig {
+  return {
+    queries: settings.ML_AUDIT_QUERIES ?? true,
+    keys: settings.ML_AUDIT_KEY,
+    headMs: settings.ML_AUDIT_HEAD_SECONDS * 1000,
+  };
+}
+
+export function auditChecks({ ML_AUDIT_KEY: keys = [] }: Partial<Settings>): string[] {
+  return keys.some((key) => Buffer.byteLength(key) < 32)
+    ? ["ML_AUDIT_KEY: each needs at least 32 bytes"]
+    : [];
+}

@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import pg from "pg";
+import { startPostgres } from "../support/postgres-server.js";
+import type { PostgresServer } from "../support/postgres-server.js";
+import { runProgram } from "../support/run-program.js";
+import { startVaultStub } from "../support/vault-stub.js";
+import type { VaultStub } from "../support/vault-stub.js";
+
+const FOLDER = join(import.meta.dirname, "../../../deploy/vault");
+const DSN = "postgresql://app:p%40ss%2Fword@127.0.0.1";
+
+let vault: VaultStub;
+
+beforeEach(async () => {
+  vault = await startVaultStub();
+});
+
+afterEach(() => vault.close());
+
+function run(script: string, args: readonly string[] = [], environment: Record<string, string> = {}) {
+  return runProgram("sh", [join(FOLDER, script), ...args], {
+    env: { PATH: process.env.PATH, VAULT_ADDR: vault.address, VAULT_TOKEN: vault.token, ...environment },
+  });
+}
+
+const newest = (name: string) => vault.secrets.get(`ml-platform/${name}`)?.at(-1);
+
+describe("setup-vault.sh", () => {
+  test("makes the store, the policies, the secrets and the login, and changes nothing when it runs again", async () => {
+    const environment = {
+      ML_VECTOR_DB_DSN: DSN,
+      ML_S3_ACCESS_KEY_ID: "key",
+      VAULT_KUBERNETES_HOST: "https://kubernetes.example.com",
+    };
+    expect(await run("setup-vault.sh", [], environment)).toContain("Vault is ready at secret/ml-platform");
+    expect(vault.mounts.get("secret/")).toEqual({ type: "kv", options: { version: "2" } });
+    expect(vault.policies.get("ml-platform")?.path["secret/data/ml-platform/*"]).toEqual({
+      capabilities: ["read"],
+    });
+    expect(vault.policies.get("ml-platform-rotate")?.path["secret/data/ml-platform/*"]?.capabilities).toEqual(
+      ["create", "read", "update"],
+    );
+    for (const name of ["jwt/main", "api-keys/main", "audit/main"]) {
+      expect(newest(name)).toEqual({ secret_key: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    }
+    expect(newest("database/postgres")).toEqual({ dsn: DSN });
+    expect(newest("objects/s3")).toEqual({ access_key_id: "key" });
+    expect([...vault.secrets.keys()]).not.toContain("ml-platform/redis/queue");
+    expect(vault.logins.has("kubernetes/")).toBe(true);
+
+    const before = structuredClone([...vault.secrets]);
+    const others = { ...environment, ML_VECTOR_DB_DSN: "postgresql://other:other@127.0.0.1" };
+    expect(await run("setup-vault.sh", [], others)).toBe("Vault is ready at secret/ml-platform\n");
+    expect([...vault.secrets]).toEqual(before);
+  });
+
+  test("ends at a refusal, with what the server said", async () => {
+    await expect(run("setup-vault.sh", [], { VAULT_TOKEN: "wrong" })).rejects.toThrow(
+      "GET sys/mounts: 403 permission denied",
+    );
+    vault.mounts.set("secret/", { type: "kv", options: { version: "1" } });
+    await expect(run("setup-vault.sh")).rejects.toThrow("is no KV store of version 2 (kv 1)");
+    expect(vault.writes).toEqual([]);
+    await expect(run("setup-vault.sh", [], { VAULT_ADDR: "http://vault.example.com" })).rejects.toThrow(
+      "VAULT_ADDR: must be https",
+    );
+  });
+});
+
+describe("rotate-secrets.sh", () => {
+  beforeEach(() => run("setup-vault.sh", [], { ML_VECTOR_DB_DSN: DSN }));
+
+  test("keeps the secret of before beside the new one, once a day unless it is forced", async () => {
+    const [jwt, apiKeys] = [newest("jwt/main")!, newest("api-keys/main")!];
+    await run("rotate-secrets.sh");
+    expect(newest("jwt/main")).toMatchObject({ previous_secret_key: jwt.secret_key });
+    expect(newest("jwt/main")!.secret_key).toMatch(/^[0-9a-f]{64}$/);
+    expect(newest("jwt/main")!.secret_key).not.toBe(jwt.secret_key);
+    expect(newest("api-keys/main")).toMatchObject({ previous_secret_key: apiKeys.secret_key });
+    expect(newest("database/postgres")).toEqual({ dsn: DSN });
+
+    const rotated = newest("jwt/main")!;
+    expect(await run("rotate-secrets.sh", ["jwt"])).toContain("left as it is");
+    expect(newest("jwt/main")).toBe(rotated);
+    await run("rotate-secrets.sh", ["--force", "jwt"]);
+    expect(newest("jwt/main")).toMatchObject({ previous_secret_key: rotated.secret_key });
+  });
+
+  test("writes over nothing that somebody else has written meanwhile", async () => {
+    vault.refuse("ml-platform/jwt/main");
+    const before = newest("jwt/main");
+    await expect(run("rotate-secrets.sh", ["jwt"])).rejects.toThrow("check-and-set parameter did not match");
+    expect(newest("jwt/main")).toBe(before);
+  });
+
+  test("refuses what it does not know, and a store that was not set up", async () => {
+    await expect(run("rotate-secrets.sh", ["everything"])).rejects.toThrow("allowed: --force, jwt, api-keys");
+    vault.secrets.delete("ml-platform/jwt/main");
+    await expect(run("rotate-secrets.sh", ["jwt"])).rejects.toThrow("run setup-vault.sh first");
+  });
+});
+
+describe("rotate-secrets.sh database", () => {
+  let postgres: PostgresServer;
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+
+  afterAll(() => postgres.remove());
+
+  beforeEach(async () => {
+    await postgres.query("DROP ROLE IF EXISTS app");
+    await postgres.query("CREATE ROLE app LOGIN PASSWORD 'p@ss/word'");
+    await run("setup-vault.sh", [], { ML_VECTOR_DB_DSN: `${DSN}:${postgres.port}/postgres` });
+  });
+
+  const rotate = () =>
+    run("rotate-secrets.sh", ["database"], { PATH: `${postgres.bin}:${process.env.PATH}` });
+
+  async function login(dsn: string): Promise<void> {
+    const client = new pg.Client({ connectionString: dsn });
+    await client.connect();
+    await client.end();
+  }
+
+  test("gives the role another password, which the new DSN has and the old one has not", async () => {
+    const { dsn: old } = newest("database/postgres")!;
+    await login(old!);
+    expect(await rotate()).toContain("replaced the password");
+    const { dsn } = newest("database/postgres")!;
+    expect(dsn).toMatch(/^postgresql:\/\/app:[0-9a-f]{64}@127\.0\.0\.1:\d+\/postgres$/);
+    await login(dsn!);
+    await expect(login(old!)).rejects.toThrow("password authentication failed");
+    expect(await rotate()).toContain("left as it is");
+  });
+
+  test("goes on where another run ended between the server and the store", async () => {
+    vault.refuse("ml-platform/database/postgres");
+    await expect(rotate()).rejects.toThrow("check-and-set");
+    const { dsn: old } = newest("database/postgres")!;
+    await expect(login(old!)).rejects.toThrow("password authentication failed");
+    vault.refuse(undefined);
+    expect(await rotate()).toContain("writing down what is true");
+    await login(newest("database/postgres")!.dsn!);
+  });
+});
