@@ -8,6 +8,7 @@ import { Upkeep1797100000000 } from "./1797100000000-upkeep.js";
 import { JobFamilies1797200000000 } from "./1797200000000-job-families.js";
 import { TrainingSegments1797200000001 } from "./1797200000001-training-segments.js";
 import { EventOrigin1797500000000 } from "./1797500000000-event-origin.js";
+import { ApiKeys1798000000000 } from "./1798000000000-api-keys.js";
 import { Audit1798100000000 } from "./1798100000000-audit.js";
 
 /** In the order in which they are applied. */
@@ -22,5 +23,6 @@ export const migrations = [
   JobFamilies1797200000000,
   TrainingSegments1797200000001,
   EventOrigin1797500000000,
+  ApiKeys1798000000000,
   Audit1798100000000,
 ];

@@ -1,4 +1,3 @@
-import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
@@ -14,14 +13,16 @@ import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
 import { HealthState } from "./gateway/health-state.js";
 import { createGateway } from "./gateway/server.js";
+import { apiKeyEntities, createApiKeysModule } from "./modules/api-keys/index.js";
+import type { ApiKeysModule } from "./modules/api-keys/index.js";
 import { auditEntities, AuditedDatabase, auditPartitions, createAuditModule } from "./modules/audit/index.js";
 import type { AuditModule } from "./modules/audit/index.js";
 import { createCurvesModule, curveEntities, snapshotPartitions } from "./modules/curves/index.js";
 import { createEmbeddingsModule } from "./modules/embeddings/index.js";
 import type { EmbeddingsModule } from "./modules/embeddings/index.js";
 import { NodeResolver } from "./modules/graph/index.js";
+import type { NodeSource } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
-import type { IdentitySecrets } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
 import type { ModelsModule } from "./modules/models/index.js";
 import {
@@ -44,6 +45,7 @@ import type { TrainingModule } from "./modules/training/index.js";
 import { assertMigrated, assertSchemaIsKnown } from "./schema-check.js";
 import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
 import type { UpkeepModule } from "./modules/upkeep/index.js";
+import { identitySecrets, readApiKeyPepper, readLinkKey } from "./process-secrets.js";
 import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -51,10 +53,10 @@ import type { ObjectStore } from "./ports/object-store.js";
 import { armFailpoints } from "./shared/failpoint.js";
 import { collectGauges } from "./telemetry/collect-gauges.js";
 import { logEventsTo, reportInference, reportInferenceProvider } from "./telemetry/events.js";
-import { readLocalKey } from "./local-key.js";
 import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
 import { startTracing } from "./telemetry/tracing.js";
+import type { Tracing } from "./telemetry/tracing.js";
 
 export const entities = [
   ...operationsEntities,
@@ -65,6 +67,7 @@ export const entities = [
   ...searchEntities,
   ...upkeepEntities,
   ...auditEntities,
+  ...apiKeyEntities,
 ];
 
 /** The assembled platform, before it listens or works. */
@@ -82,6 +85,7 @@ export interface App {
   search: SearchModule;
   upkeep: UpkeepModule;
   audit: AuditModule;
+  apiKeys: ApiKeysModule;
   samples: SampleLoader;
   schema: GraphQLSchema;
   door: Door;
@@ -110,47 +114,70 @@ export async function createApp(
   logEventsTo(logger);
   const tracing = startTracing(config.otlpEndpoint);
   const { engines, audit } = await openAudited(latest, logger);
-  const { database, queue, store } = engines;
-  const modules = createModules(config, engines, audit, await readLinkKey(config), logger);
-  const { runtime, operations, models, embeddings, predictions } = modules;
+  const { database, queue } = engines;
+  const secrets = () => identitySecrets(latest());
+  const fallbackPepper = await readApiKeyPepper(config);
+  const apiKeys = createApiKeysModule({ database, logger, secrets, fallbackPepper });
+  const modules = createModules(config, engines, { audit, apiKeys }, await readLinkKey(config), logger);
+  const { runtime, operations, models } = modules;
   const { trail } = audit;
   const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
   const health = createHealth(config, engines, modules);
   const door =
     serves === "health"
       ? createHealthDoor(health)
-      : await createGraphDoor(latest, engines, { ...modules, audit }, { schema, health });
+      : await createGraphDoor(latest, engines, { ...modules, audit, apiKeys }, { schema, health });
   audit.start();
+  await apiKeys.credentials.start();
   await operations.feed.start();
   await models.served.start();
-  const stopMetrics = collectGauges({ queue, runtime, ...modules.upkeep }, METRICS_EVERY_MS);
+  const stopMetrics = collectGauges(
+    { queue, runtime, ...modules.upkeep, apiKeys: apiKeys.apiKeys },
+    METRICS_EVERY_MS,
+  );
   return {
     ...engines,
     ...modules,
-    ...{ config, logger, audit, schema, door, health },
+    ...{ config, logger, audit, apiKeys, schema, door, health },
     close: () =>
-      closeInOrder(
-        {
-          metrics: stopMetrics,
-          door: () => door.close(0),
-          subscriptions: () => operations.feed.close(),
-          "the prediction log": () => predictions.log.close(),
-          "the audit log": () => audit.close(),
-          "served versions": () => models.served.close(),
-          "the job queue": () => queue.close(),
-          embeddings: () => embeddings.embeddings.close(),
-          inference: () => runtime.close(),
-          "the object store": () => store.close(),
-          "the mirror": () => engines.mirror?.store.close(),
-          "the caches": () => engines.caches.close(),
-          "the ledger of points": () => engines.ledger.close(),
-          "the process lock": () => engines.lock?.close(),
-          "the database": () => database.close(),
-          traces: () => tracing.close(),
-        },
-        logger,
-      ),
+      closeInOrder(stepsToClose({ ...modules, engines, audit, apiKeys, door, tracing, stopMetrics }), logger),
   };
+}
+
+/** Who gives work goes before who does it, the engines last. */
+function stepsToClose(parts: ClosingParts) {
+  const { engines, operations, predictions, models, embeddings, runtime, audit, apiKeys, door } = parts;
+  return {
+    metrics: parts.stopMetrics,
+    door: () => door.close(0),
+    subscriptions: () => operations.feed.close(),
+    "the prediction log": () => predictions.log.close(),
+    "API keys": () => apiKeys.credentials.close(),
+    "the audit log": () => audit.close(),
+    "served versions": () => models.served.close(),
+    "the job queue": () => engines.queue.close(),
+    embeddings: () => embeddings.embeddings.close(),
+    inference: () => runtime.close(),
+    "the object store": () => engines.store.close(),
+    "the mirror": () => engines.mirror?.store.close(),
+    "the caches": () => engines.caches.close(),
+    "the ledger of points": () => engines.ledger.close(),
+    "the process lock": () => engines.lock?.close(),
+    "the database": () => engines.database.close(),
+    traces: () => parts.tracing.close(),
+  };
+}
+
+interface ClosingParts extends Pick<
+  ReturnType<typeof createModules>,
+  "operations" | "predictions" | "models" | "embeddings" | "runtime"
+> {
+  engines: Engines;
+  audit: AuditModule;
+  apiKeys: ApiKeysModule;
+  door: Door;
+  tracing: Tracing;
+  stopMetrics: () => void;
 }
 
 /** The engines, with a database that lets no mutation commit without its audit entry. */
@@ -169,10 +196,17 @@ async function openAudited(
   return { engines: { ...engines, database }, audit };
 }
 
+interface DoorModules {
+  models: ModelsModule;
+  operations: OperationsModule;
+  audit: AuditModule;
+  apiKeys: ApiKeysModule;
+}
+
 function createGraphDoor(
   latest: LatestConfig,
   { database, ledger }: Engines,
-  { models, operations, audit }: { models: ModelsModule; operations: OperationsModule; audit: AuditModule },
+  { models, operations, audit, apiKeys }: DoorModules,
   served: { schema: GraphQLSchema; health: HealthState },
 ): Promise<Door> {
   const { auth, http, limits, explorer } = latest();
@@ -180,7 +214,7 @@ function createGraphDoor(
     ...served,
     ...{ database, ledger, models, limits, explorer },
     trail: audit.trail,
-    authenticator: new Authenticator(auth, () => secretsOf(latest())),
+    authenticator: new Authenticator(auth, () => identitySecrets(latest()), apiKeys.credentials),
     feed: operations.feed,
     policy: http,
     publicUrl: http.publicUrl,
@@ -208,7 +242,7 @@ function createHealth(
 function createModules(
   config: Config,
   engines: Engines,
-  audit: AuditModule,
+  { audit, apiKeys }: { audit: AuditModule; apiKeys: ApiKeysModule },
   linkKey: Uint8Array,
   logger: Logger,
 ) {
@@ -246,16 +280,17 @@ function createModules(
     folder: join(config.dataDir, "dumps"),
     backupDays: config.retention.backupDays,
   });
-  const modules = [operations, curves, models, embeddings, training, predictions, search, upkeep, audit];
-  const resolvers = [
+  const modules = { operations, models, embeddings, training, predictions, search, upkeep };
+  const resolvers = resolversOf([...Object.values(modules), curves, audit, apiKeys]);
+  return { ...modules, runtime, partitions, samples, resolvers };
+}
+
+function resolversOf(modules: readonly { resolvers: object[]; nodeSources: NodeSource[] }[]): object[] {
+  return [
     new IdentityResolver(),
     new NodeResolver(modules.flatMap(({ nodeSources }) => nodeSources)),
     ...modules.flatMap((module) => module.resolvers),
   ];
-  return {
-    ...{ runtime, operations, partitions, models, embeddings, training, predictions, search, upkeep },
-    ...{ samples, resolvers },
-  };
 }
 
 /** Tables that grow without end, and how long their rows are kept. */
@@ -280,20 +315,4 @@ function createRuntime(settings: InferenceConfig, modelOf: (key: string) => stri
     onRun: (run) => reportInference(run, modelOf(run.key)),
     onProvider: (provider) => reportInferenceProvider(provider, providers),
   });
-}
-
-function secretsOf({ auth }: Config): IdentitySecrets {
-  return {
-    jwt: auth.jwtSecret,
-    jwtPrevious: auth.jwtSecretPrevious,
-    apiKey: auth.apiKeySecret,
-    apiKeyPrevious: auth.apiKeySecretPrevious,
-  };
-}
-
-/** Signs artifact links: derived from the token secret, or kept beside the data where there is none. */
-async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
-  const secret = auth.jwtSecret ?? auth.apiKeySecret;
-  if (secret === undefined) return readLocalKey(join(dataDir, "artifact-links.key"));
-  return createHmac("sha256", secret).update("254carbon artifact links").digest();
 }

@@ -38,6 +38,11 @@ const always = ({ jobLeaseMs, retention }: App["config"]): Schedule[] => [
     when: { everyMs: 30_000 },
     tick: ({ search }) => search.indexRecovery.startMissing(),
   },
+  {
+    name: "warn-of-ending-keys",
+    when: { cron: "0 6 * * *" },
+    tick: ({ apiKeys }) => apiKeys.apiKeys.warnOfExpiry(),
+  },
   { name: "index-vectors", when: { everyMs: 30_000 }, tick: ({ search }) => search.indexGrowth.startDue() },
 ];
 

@@ -29,6 +29,16 @@ export function readEnvironment(): CliEnvironment {
   };
 }
 
+/** What tokens are made by: the platform's own settings, where they are at hand. */
+export function readSigning(): { secret?: string; issuer: string; audience: string } {
+  const { ML_JWT_SECRET_KEY, ML_JWT_ISSUER, ML_JWT_AUDIENCE } = process.env;
+  return {
+    secret: ML_JWT_SECRET_KEY || undefined,
+    issuer: ML_JWT_ISSUER || "254carbon",
+    audience: ML_JWT_AUDIENCE || "254carbon-ml",
+  };
+}
+
 /** The environment for a platform of our own: ours without its ML_ settings, and with these instead. */
 export function cleanEnvironment(settings: Record<string, string>): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("ML_"));

@@ -1,11 +1,12 @@
 import type { CollectionOperations } from "./collection-operations.js";
+import type { KeyOperations } from "./key-operations.js";
 import type { Connection, Operation } from "./operation.js";
 import type { UpkeepOperations } from "./upkeep-operations.js";
 
 export type { Connection } from "./operation.js";
 
 /** Variables and answers of the documents in `schema/operations`, by file name. */
-export interface GraphOperations extends CollectionOperations, UpkeepOperations {
+export interface GraphOperations extends CollectionOperations, KeyOperations, UpkeepOperations {
   model: Operation<{ name: string }, { model: ModelStages | null }>;
   models: Operation<
     { first: number; kind?: string },

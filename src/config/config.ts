@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { providerChecks, secretChecks } from "./credential-checks.js";
+import { LOOPBACK_HOSTS } from "./loopback-hosts.rules.js";
 import { readSecretFiles } from "./secret-files.js";
-import { weaknessOf } from "./secret-strength.rules.js";
 import { limitsConfig } from "./limits-config.js";
 import type { LimitsConfig } from "./limits-config.js";
 import { s3Config } from "./s3-config.js";
@@ -89,6 +90,8 @@ export interface TlsFiles {
 export interface DatabaseConfig {
   /** Absent: the embedded engine in `dataDir`. */
   dsn?: string;
+  /** Leads to the same database as the owner of the tables; absent: `dsn` does. */
+  migrationsDsn?: string;
   /** Servers that follow the first and may answer reads. */
   replicaDsns: string[];
   tls: TlsFiles;
@@ -220,8 +223,6 @@ function isExposed(environment: Environment | undefined): boolean {
   return environment === "staging" || environment === "production";
 }
 
-const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
-
 /** Rules over several variables; one that is malformed counts as absent here. */
 function crossChecks(settings: Partial<Settings>): string[] {
   const complaints: string[] = [];
@@ -247,67 +248,12 @@ function crossChecks(settings: Partial<Settings>): string[] {
   }
   return [
     ...complaints,
-    ...secretChecks(settings),
-    ...providerChecks(settings),
+    ...secretChecks(settings, exposed),
+    ...providerChecks(settings, exposed),
     ...s3Checks(settings),
     ...auditChecks(settings),
     ...pairChecks(settings),
   ];
-}
-
-const SECRETS = [
-  "ML_JWT_SECRET_KEY",
-  "ML_JWT_SECRET_KEY_PREVIOUS",
-  "ML_API_KEY_SECRET",
-  "ML_API_KEY_SECRET_PREVIOUS",
-] as const;
-const LEAST_SECRET_BYTES = 32;
-
-/** Secrets that everybody can guess are none; the words of a complaint never show one. */
-function secretChecks(settings: Partial<Settings>): string[] {
-  const complaints: string[] = [];
-  for (const name of SECRETS) {
-    const secret = settings[name];
-    if (secret === undefined) continue;
-    if (Buffer.byteLength(secret) < LEAST_SECRET_BYTES) {
-      complaints.push(`${name}: needs at least ${LEAST_SECRET_BYTES} bytes`);
-      continue;
-    }
-    const weakness = isExposed(settings.ML_ENV) ? weaknessOf(secret) : undefined;
-    if (weakness !== undefined) {
-      complaints.push(`${name}: ${weakness}; take a random one, such as openssl rand -hex 32 prints`);
-    }
-  }
-  for (const name of ["ML_JWT_SECRET_KEY", "ML_API_KEY_SECRET"] as const) {
-    if (settings[`${name}_PREVIOUS`] !== undefined && settings[name] === undefined) {
-      complaints.push(`${name}: required when ${name}_PREVIOUS is set`);
-    }
-  }
-  return complaints;
-}
-
-function providerChecks(settings: Partial<Settings>): string[] {
-  const { ML_JWT_JWKS_URL: url } = settings;
-  if (url === undefined) return [];
-  const complaints: string[] = [];
-  const { protocol, hostname, username, password } = new URL(url);
-  if (protocol !== "https:" && !LOOPBACK_HOSTS.has(hostname.replace(/^\[|\]$/g, ""))) {
-    complaints.push("ML_JWT_JWKS_URL: must be https; http is for this machine's own loopback address");
-  }
-  if (username !== "" || password !== "") {
-    complaints.push("ML_JWT_JWKS_URL: must not hold a name or a password");
-  }
-  // Replicas must agree on what API keys and links are made with.
-  if (
-    isExposed(settings.ML_ENV) &&
-    settings.ML_JWT_SECRET_KEY === undefined &&
-    settings.ML_API_KEY_SECRET === undefined
-  ) {
-    complaints.push(
-      `ML_API_KEY_SECRET: required when ML_ENV is ${settings.ML_ENV} without ML_JWT_SECRET_KEY`,
-    );
-  }
-  return complaints;
 }
 
 /** Named one by one: what is set and malformed has its own complaint. */
@@ -354,8 +300,10 @@ function pairChecks(settings: Partial<Settings>): string[] {
     ["ML_REDIS_CERT", "ML_REDIS_KEY"],
     ["ML_S3_ACCESS_KEY_ID", "ML_S3_SECRET_ACCESS_KEY"],
   ] as const;
-  return pairs
-    .flatMap(([a, b]) => [[a, b] as const, [b, a] as const])
+  return [
+    ...pairs.flatMap(([a, b]) => [[a, b] as const, [b, a] as const]),
+    ["ML_VECTOR_DB_DSN", "ML_MIGRATIONS_DSN"] as const,
+  ]
     .filter(([name, other]) => settings[name] === undefined && settings[other] !== undefined)
     .map(([name, other]) => `${name}: required when ${other} is set`);
 }
@@ -426,6 +374,7 @@ function engineConfig(settings: Settings) {
   return {
     database: {
       dsn: settings.ML_VECTOR_DB_DSN,
+      migrationsDsn: settings.ML_MIGRATIONS_DSN,
       replicaDsns: settings.ML_VECTOR_DB_REPLICA_DSNS,
       tls: {
         ca: settings.ML_VECTOR_DB_CA,

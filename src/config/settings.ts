@@ -178,6 +178,7 @@ const settingsShape = {
   ML_MAX_FAILED_LOGINS: whole(0, 1_000_000, 60),
   ML_TRUSTED_PROXIES: networks,
   ML_VECTOR_DB_DSN: url(["postgres:", "postgresql:"]),
+  ML_MIGRATIONS_DSN: url(["postgres:", "postgresql:"]),
   ML_VECTOR_DB_REPLICA_DSNS: urls(["postgres:", "postgresql:"]),
   ML_VECTOR_DB_CA: optionalText,
   ML_VECTOR_DB_CERT: optionalText,

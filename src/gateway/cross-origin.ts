@@ -24,7 +24,7 @@ export function grantCrossOrigin(
     .header("access-control-allow-methods", "GET, POST, PUT")
     .header(
       "access-control-allow-headers",
-      "authorization, content-type, range, traceparent, apollo-require-preflight",
+      "authorization, x-api-key, content-type, range, traceparent, apollo-require-preflight",
     )
     .header("access-control-max-age", PREFLIGHT_SECONDS)
     .send();

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
-import type { Authenticator, EventSource, Identity } from "../modules/identity/index.js";
+import type { Authenticator, Credentials, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
 import type { ClientAddresses } from "./client-address.js";
 import type { FailedLogins } from "./failed-logins.js";
@@ -30,7 +30,7 @@ export class RequestContexts {
     response: ServerResponse,
     requestId: string,
   ): Promise<RequestContext> {
-    const identity = await this.identify(request, request.headers.authorization, requestId);
+    const identity = await this.identify(request, credentialsOf(request), requestId);
     const presence = new CallerPresence();
     response.once("close", () => {
       if (!response.writableFinished) presence.leave();
@@ -44,13 +44,13 @@ export class RequestContexts {
 
   async identify(
     request: IncomingMessage,
-    authorization: string | undefined,
+    credentials: Credentials,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
     const address = this.addresses.of(request);
     try {
       this.failedLogins.assertMayTry(address);
-      return await this.authenticator.authenticate(authorization, cameDirectly(request));
+      return await this.authenticator.authenticate(credentials, cameDirectly(request));
     } catch (error) {
       if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
       const outcome = outcomeOf(error);
@@ -58,6 +58,11 @@ export class RequestContexts {
       this.trail.refused(entry, address);
       throw error;
     }
+  }
+
+  /** Whether an API key may still be used. */
+  isActive(apiKey: string): Promise<boolean> {
+    return this.authenticator.isActive(apiKey);
   }
 
   private create(
@@ -69,4 +74,10 @@ export class RequestContexts {
     const baseUrl = this.publicUrl?.replace(/\/$/, "") ?? `http://${request.headers.host ?? "localhost"}`;
     return new RequestContext(caller, requestId, baseUrl, presence, this.feed);
   }
+}
+
+/** What the headers of a request say of its caller. */
+export function credentialsOf({ headers }: IncomingMessage): Credentials {
+  const { authorization, "x-api-key": apiKey } = headers;
+  return { authorization, apiKey: Array.isArray(apiKey) ? apiKey.join() : apiKey };
 }

@@ -16,16 +16,18 @@ import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence } from "../modules/identity/index.js";
-import type { Identity, RequestContext } from "../modules/identity/index.js";
+import type { Credentials, Identity, RequestContext } from "../modules/identity/index.js";
 import type { Database } from "../ports/database.js";
 import { RateLimitedError, TimeoutError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { labelOf } from "./audited-operations.js";
+import { watchCredentials } from "./credential-watch.js";
 import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
 import type { OperationDeadline } from "./operation-deadline.js";
 import type { OperationGate } from "./operation-gate.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
+import { credentialsOf } from "./request-contexts.js";
 import type { RequestContexts } from "./request-contexts.js";
 import { SocketCensus } from "./socket-census.js";
 import type { SocketLimits } from "./socket-census.js";
@@ -48,12 +50,13 @@ interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
   /** Ends when the socket closes. */
   presence?: CallerPresence;
-  expiry?: NodeJS.Timeout;
+  stopWatching?: () => void;
   /** Takes it out of the census. */
   leave?: () => void;
 }
 
-type SocketContext = Context<{ authorization?: unknown } | undefined, SocketExtra>;
+type InitPayload = { authorization?: unknown; apiKey?: unknown } | undefined;
+type SocketContext = Context<InitPayload, SocketExtra>;
 
 export interface Subscriptions {
   /** Ends every socket with "going away" (1001), on which clients connect again: to another process, by then. */
@@ -82,13 +85,13 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
     return options.suggestions ? told : withoutSuggestions(told);
   };
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
-  const graph = useServer<{ authorization?: unknown } | undefined, SocketExtra>(
+  const graph = useServer<InitPayload, SocketExtra>(
     {
       schema,
       connectionInitWaitTimeout: INIT_TIMEOUT_MS,
       onConnect: (socket) => admit(socket, contexts, census),
       onClose: ({ extra }) => {
-        clearTimeout(extra.expiry);
+        extra.stopWatching?.();
         extra.presence?.leave();
         extra.leave?.();
       },
@@ -171,16 +174,13 @@ async function admit(
   census: SocketCensus,
 ): Promise<boolean> {
   const { connectionParams, extra } = socket;
-  const parameters = connectionParams ?? {};
-  const { authorization } = parameters;
   try {
-    const identity = await contexts.identify(
+    extra.identity = await contexts.identify(
       extra.request,
-      typeof authorization === "string" ? authorization : extra.request.headers.authorization,
+      credentialsWithin(connectionParams) ?? credentialsOf(extra.request),
     );
     if (extra.socket.readyState !== extra.socket.OPEN) return false;
-    extra.identity = identity;
-    extra.leave = census.admit(extra.socket, identity.caller.subject, socket);
+    extra.leave = census.admit(extra.socket, extra.identity.caller.subject, socket);
   } catch (error) {
     if (error instanceof UnauthenticatedError) return false;
     if (error instanceof RateLimitedError) {
@@ -192,11 +192,10 @@ async function admit(
     throw error;
   }
   extra.presence = new CallerPresence();
-  const { expiresAt } = extra.identity;
-  if (expiresAt) {
-    const left = Math.min(expiresAt.getTime() - Date.now(), 2 ** 31 - 1);
-    extra.expiry = setTimeout(() => extra.socket.close(CloseCode.Forbidden, "the token has expired"), left);
-  }
+  const isActive = (apiKey: string) => contexts.isActive(apiKey);
+  extra.stopWatching = watchCredentials(extra.identity, isActive, (reason) =>
+    extra.socket.close(CloseCode.Forbidden, reason),
+  );
   return true;
 }
 
@@ -224,6 +223,16 @@ function dropSlowReader(socket: WebSocket): void {
   if (socket.readyState !== socket.OPEN) return;
   socket.close(TRY_AGAIN_LATER, "what was sent is not read");
   setTimeout(() => socket.terminate(), FAREWELL_MS).unref();
+}
+
+/** Undefined where the payload of connection_init has none: then the headers of the upgrade count. */
+function credentialsWithin(parameters: InitPayload): Credentials | undefined {
+  const { authorization, apiKey } = parameters ?? {};
+  if (typeof authorization !== "string" && typeof apiKey !== "string") return undefined;
+  return {
+    ...(typeof authorization === "string" ? { authorization } : {}),
+    ...(typeof apiKey === "string" ? { apiKey } : {}),
+  };
 }
 
 /** One entry at the start of a subscription, or for a query over the socket. */

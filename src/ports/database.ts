@@ -55,6 +55,9 @@ export interface Database {
    */
   unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T>;
 
+  /** As `unhurried`, with the rights of whoever owns the tables. */
+  asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T>;
+
   /**
    * Calls `wake` at every NOTIFY on `channel`, and once after each reconnection, since
    * notifications sent meanwhile are lost.

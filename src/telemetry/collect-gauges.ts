@@ -1,4 +1,6 @@
 import {
+  apiKeyNextEnd,
+  apiKeysEnding,
   backupLastSuccess,
   inferenceQueueLength,
   jobQueueDepth,
@@ -28,12 +30,17 @@ interface UpkeepSource {
   lastSuccess(): Promise<Date | undefined>;
 }
 
+interface KeySource {
+  expiry(): Promise<{ soon: number; next: Date | null }>;
+}
+
 export interface GaugeSources {
   queue: QueueSource;
   runtime: RuntimeSource;
   /** Whichever process did it. */
   backups: UpkeepSource;
   mirror: UpkeepSource;
+  apiKeys: KeySource;
 }
 
 /**
@@ -45,7 +52,7 @@ export function collectGauges(sources: GaugeSources, everyMs: number): () => voi
     const { cachedBytes, queued } = sources.runtime.stats();
     modelCacheBytes.set(cachedBytes);
     inferenceQueueLength.set(queued);
-    await Promise.allSettled([collectQueues(sources.queue), collectUpkeep(sources)]);
+    await Promise.allSettled([collectQueues(sources.queue), collectUpkeep(sources), collectKeys(sources)]);
   };
   const timer = setInterval(() => void collect(), everyMs);
   timer.unref();
@@ -66,4 +73,10 @@ async function collectUpkeep({ backups, mirror }: GaugeSources): Promise<void> {
   const [backup, mirrored] = await Promise.all([backups.lastSuccess(), mirror.lastSuccess()]);
   if (backup) backupLastSuccess.set(backup.getTime() / 1000);
   if (mirrored) mirrorLag.set((Date.now() - mirrored.getTime()) / 1000);
+}
+
+async function collectKeys({ apiKeys }: GaugeSources): Promise<void> {
+  const { soon, next } = await apiKeys.expiry();
+  apiKeysEnding.set(soon);
+  apiKeyNextEnd.set(next ? (next.getTime() - Date.now()) / 1000 : Number.POSITIVE_INFINITY);
 }

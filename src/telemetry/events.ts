@@ -116,6 +116,11 @@ export function reportProviderKeys({ count, err }: { count?: number; err?: unkno
   else logger.warn({ event: "identity.keys_unknown", err }, "the identity provider does not tell its keys");
 }
 
+/** An API key ends soon: whoever calls with it needs another. */
+export function reportApiKeyEnding(key: { apiKey: string; seconds: number }): void {
+  logger.warn({ event: "api_key.ending", ...key }, "an API key ends soon; rotate it");
+}
+
 export function reportOperationError(error: {
   code: string;
   errorId?: string;

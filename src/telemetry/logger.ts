@@ -51,6 +51,7 @@ const ALLOWED_FIELDS = new Set([
   "seconds",
   "what",
   "role",
+  "apiKey",
   "phase",
   "warm",
   "failed",

@@ -220,6 +220,18 @@ export const mirrorLag = new Gauge({
   registers,
 });
 
+export const apiKeysEnding = new Gauge({
+  name: "api_keys_ending_soon",
+  help: "API keys that end within 14 days.",
+  registers,
+});
+
+export const apiKeyNextEnd = new Gauge({
+  name: "api_key_next_end_seconds",
+  help: "Time until the next API key ends; infinite where there is none.",
+  registers,
+});
+
 const MOST_MODEL_LABELS = 200;
 const modelLabels = new Set<string>();
 

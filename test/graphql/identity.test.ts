@@ -18,6 +18,7 @@ const ANALYSTS: Allowed = ["ANALYST", "ENGINEER", "ADMIN"];
 const ENGINEERS: Allowed = ["ENGINEER", "ADMIN"];
 const PROMOTERS: Allowed = ["ENGINEER", "OPERATOR", "ADMIN"];
 const OPERATORS: Allowed = ["OPERATOR", "ADMIN"];
+const ADMINS: Allowed = ["ADMIN"];
 
 /** Every operation but `me` and `node`, in a form that changes nothing, and who may do it. */
 const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
@@ -97,6 +98,10 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
     `mutation { protectModelVersion(input: { model: "absent", number: 1 }) { version { number } } }`,
     OPERATORS,
   ],
+  apiKeys: [`{ apiKeys { totalCount } }`, ADMINS],
+  createApiKey: [`mutation { createApiKey(input: { name: "", roles: [] }) { secret } }`, ADMINS],
+  rotateApiKey: [`mutation { rotateApiKey(input: { id: "absent" }) { secret } }`, ADMINS],
+  revokeApiKey: [`mutation { revokeApiKey(input: { id: "absent" }) { key { id } } }`, ADMINS],
   trainingEvents: [`subscription { trainingEvents(after: "no cursor") { cursor } }`, READERS],
   promotionEvents: [`subscription { promotionEvents(after: "no cursor") { cursor } }`, READERS],
   jobEvents: [`subscription { jobEvents(after: "no cursor") { cursor } }`, READERS],
@@ -240,7 +245,7 @@ describe("node", () => {
   );
 
   test("what is no id, or of no type, is nothing", async () => {
-    for (const id of ["", "x", unknown("ApiKey"), unknown("Query"), ids.get("Model")!.slice(4)]) {
+    for (const id of ["", "x", unknown("Secret"), unknown("Query"), ids.get("Model")!.slice(4)]) {
       expect(await lookUp(id, tokens.ADMIN!)).toBeUndefined();
     }
   });

@@ -170,9 +170,13 @@ describe("keys that come and go", () => {
 test("secrets may change while it runs, and nothing of before is remembered", async () => {
   const secrets: { jwt?: string; jwtPrevious?: string } = { jwt: TEST_SECRET };
   const options = { issuer: "254carbon", audience: "254carbon-ml", developerAccess: false };
-  const authenticator = new Authenticator(options, () => secrets);
+  const noKeys = {
+    authenticate: () => Promise.reject(new Error("none")),
+    isActive: () => Promise.resolve(false),
+  };
+  const authenticator = new Authenticator(options, () => secrets, noKeys);
   const accepted = (secret: string) =>
-    authenticator.authenticate(`Bearer ${issueToken({}, { secret })}`, true).then(
+    authenticator.authenticate({ authorization: `Bearer ${issueToken({}, { secret })}` }, true).then(
       () => true,
       () => false,
     );

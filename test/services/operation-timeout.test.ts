@@ -6,7 +6,7 @@ import { until } from "../support/until.js";
 
 const LIMIT_MS = 500;
 const CURVES = "{ curves { totalCount } }";
-const DEFINE = `mutation { defineCurve(input: { name: "late", kind: FORWARD, unit: "percent", tenors: ["1Y"] }) {
+const DEFINE = `mutation { defineCurve(input: { name: "late", kind: FORWARD, unit: "percent", tenors: ["P1Y","P5Y"] }) {
   curve { name } } }`;
 
 let platform: Platform;

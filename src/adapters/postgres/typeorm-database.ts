@@ -73,18 +73,13 @@ export abstract class TypeormDatabase implements Database {
     return Promise.resolve();
   }
 
-  async unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
-    const runner = this.dataSource.createQueryRunner();
-    (runner.data as { unhurried?: boolean }).unhurried = true;
-    try {
-      await runner.query("SET statement_timeout = 0; SET lock_timeout = 0");
-      return await work(runner.manager);
-    } catch (error) {
-      throw translateLostSession(error);
-    } finally {
-      await runner.query("RESET ALL").catch(() => undefined);
-      await runner.release();
-    }
+  unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return unhurriedOn(this.dataSource, work);
+  }
+
+  /** Who makes the tables owns them, unless a tier has it otherwise. */
+  asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return this.unhurried(work);
   }
 
   listen(channel: string, wake: (payload: string) => void): Promise<() => Promise<void>> {
@@ -100,6 +95,24 @@ export abstract class TypeormDatabase implements Database {
   async close(): Promise<void> {
     await this.listener.close();
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+}
+
+/** Runs statements on a connection of their own, without the time-outs of requests. */
+export async function unhurriedOn<T>(
+  dataSource: DataSource,
+  work: (session: Transaction) => Promise<T>,
+): Promise<T> {
+  const runner = dataSource.createQueryRunner();
+  (runner.data as { unhurried?: boolean }).unhurried = true;
+  try {
+    await runner.query("SET statement_timeout = 0; SET lock_timeout = 0");
+    return await work(runner.manager);
+  } catch (error) {
+    throw translateLostSession(error);
+  } finally {
+    await runner.query("RESET ALL").catch(() => undefined);
+    await runner.release();
   }
 }
 

@@ -14,6 +14,7 @@ import { importCurve } from "./import-curve.command.js";
 import { importEmbedder } from "./import-embedder.command.js";
 import { ingest } from "./ingest.command.js";
 import { jobs } from "./jobs.command.js";
+import { keys } from "./keys.command.js";
 import { mirror } from "./mirror.command.js";
 import { models } from "./models.command.js";
 import { predict } from "./predict.command.js";
@@ -24,6 +25,7 @@ import { restore } from "./restore.command.js";
 import { rollback } from "./rollback.command.js";
 import { runs } from "./runs.command.js";
 import { search } from "./search.command.js";
+import { token } from "./token.command.js";
 import { train } from "./train.command.js";
 import { trainEmbedder } from "./train-embedder.command.js";
 import { vacuum } from "./vacuum.command.js";
@@ -48,6 +50,8 @@ export const commands: CliCommand[] = [
   runs,
   cancel,
   jobs,
+  keys,
+  token,
   backup,
   backups,
   restore,

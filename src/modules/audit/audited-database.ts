@@ -57,6 +57,10 @@ export class AuditedDatabase implements Database {
     return this.inner.unhurried(work);
   }
 
+  asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return this.inner.asOwner(work);
+  }
+
   listen(channel: string, wake: (payload: string) => void): Promise<() => Promise<void>> {
     return this.inner.listen(channel, wake);
   }

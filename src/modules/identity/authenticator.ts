@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import { UnauthenticatedError } from "../../shared/errors.js";
 import type { Identity } from "./caller.js";
 import type { IdentitySecrets, SecretSource } from "./identity-secrets.js";
+import type { KeyCredentials } from "./key-credentials.js";
 import { ProviderKeys } from "./provider-keys.js";
 import type { ProviderOptions } from "./provider-keys.js";
 import { TokenVerifier } from "./token-verifier.js";
@@ -14,6 +15,16 @@ export interface AuthenticatorOptions {
   developerAccess: boolean;
 }
 
+/** As a caller sends them; what is empty is as good as absent. */
+export interface Credentials {
+  /** Value of the Authorization header, or of `authorization` in connection_init. */
+  authorization?: string;
+  /** Value of the x-api-key header, or of `apiKey` in connection_init. */
+  apiKey?: string;
+}
+
+/** No token begins like this: its header would be no JSON. */
+const KEY_MARK = "254c_";
 const DEVELOPER: Identity = { caller: { subject: "developer", roles: ["ADMIN"] } };
 const TOKENS_REMEMBERED = 1000;
 const REMEMBERED_MS = 60_000;
@@ -27,6 +38,7 @@ export class Authenticator {
   constructor(
     private readonly options: AuthenticatorOptions,
     private readonly secrets: SecretSource,
+    private readonly keys: KeyCredentials,
   ) {
     const { issuer, audience, provider } = options;
     this.tokens = new TokenVerifier(
@@ -36,18 +48,33 @@ export class Authenticator {
   }
 
   /**
-   * @param authorization value of the Authorization header, or of `authorization` in connection_init
    * @param direct false when a proxy stands between us and the caller: no developer comes that way
    * @throws {UnauthenticatedError}
    * @throws {UnavailableError} when it cannot be told whether the credentials are valid
    */
-  async authenticate(authorization: string | undefined, direct: boolean): Promise<Identity> {
-    if (authorization === undefined || authorization === "") {
+  async authenticate({ authorization, apiKey }: Credentials, direct: boolean): Promise<Identity> {
+    if (authorization && apiKey) {
+      throw new UnauthenticatedError("either Authorization or an API key, not both");
+    }
+    if (apiKey) return this.keys.authenticate(apiKey);
+    if (!authorization) {
       if (this.options.developerAccess && direct) return DEVELOPER;
       throw new UnauthenticatedError("a token is needed: Authorization: Bearer <token>");
     }
-    const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
-    if (token === undefined) throw new UnauthenticatedError("Authorization must be: Bearer <token>");
+    const [, bearer] = /^Bearer ([\w.-]+)$/i.exec(authorization) ?? [];
+    if (bearer?.startsWith(KEY_MARK)) return this.keys.authenticate(bearer);
+    if (bearer === undefined || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearer)) {
+      throw new UnauthenticatedError("Authorization must be: Bearer <token>");
+    }
+    return this.verifyToken(bearer);
+  }
+
+  /** Whether credentials that were accepted still are; a token is, until it ends. */
+  isActive(apiKey: string): Promise<boolean> {
+    return this.keys.isActive(apiKey);
+  }
+
+  private async verifyToken(token: string): Promise<Identity> {
     const secrets = this.currentSecrets();
     const known = this.verified.get(token);
     if (known) return known;

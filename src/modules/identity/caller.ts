@@ -21,7 +21,7 @@ export interface Identity {
   apiKey?: string;
 }
 
-/** Of two subjects, whether one person speaks through both. */
+/** Two callers with the same are one, however they came. */
 export function personOf({ person, subject }: Caller): string {
   return person ?? subject;
 }

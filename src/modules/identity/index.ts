@@ -1,10 +1,13 @@
 export { Authenticator } from "./authenticator.js";
-export type { AuthenticatorOptions } from "./authenticator.js";
+export type { AuthenticatorOptions, Credentials } from "./authenticator.js";
 export type { Caller, Identity } from "./caller.js";
 export { personOf } from "./caller.js";
-export { IdentityResolver } from "./identity.resolver.js";
+export type { Grant, GrantStage, GrantTarget, Narrowable } from "./grants.rules.js";
+export { assertGranted, isGranted, parseGrants } from "./grants.rules.js";
+export { CallerType, IdentityResolver, RoleEnum } from "./identity.resolver.js";
 export type { IdentitySecrets, SecretSource } from "./identity-secrets.js";
+export type { KeyCredentials } from "./key-credentials.js";
 export type { EventSource } from "./request-context.js";
 export { CallerPresence, RequestContext } from "./request-context.js";
-export { ROLES, mayDo, parseRoles } from "./roles.rules.js";
+export { ROLES, mayDo, mayGive, parseRoles } from "./roles.rules.js";
 export type { Permission, Role } from "./roles.rules.js";

@@ -37,7 +37,10 @@ const OPERATOR = [
   "audit:read",
 ] as const;
 
-export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number];
+export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number] | (typeof GOVERNING)[number];
+
+/** What concerns who may do what. */
+const GOVERNING = ["key:manage"] as const;
 
 /** What each role may do; ADMIN may do everything. */
 const PERMISSIONS: Record<Role, readonly Permission[]> = {
@@ -45,11 +48,16 @@ const PERMISSIONS: Record<Role, readonly Permission[]> = {
   ANALYST,
   ENGINEER,
   OPERATOR,
-  ADMIN: [...new Set<Permission>([...ENGINEER, ...OPERATOR])],
+  ADMIN: [...new Set<Permission>([...ENGINEER, ...OPERATOR, ...GOVERNING])],
 };
 
 export function mayDo(roles: readonly Role[], permission: Permission): boolean {
   return roles.some((role) => PERMISSIONS[role].includes(permission));
+}
+
+/** Whether the role allows nothing that these do not. */
+export function mayGive(roles: readonly Role[], role: Role): boolean {
+  return PERMISSIONS[role].every((permission) => mayDo(roles, permission));
 }
 
 /** @throws {InvalidInputError} for a role that does not exist */

@@ -116,7 +116,7 @@ export { ModelLifecycleService } from "./model-lifecycle.service.js";
 export type { ProductionHandler } from "./model-lifecycle.service.js";
 export { ModelRegistryService } from "./model-registry.service.js";
 export type { TrainedArtifact } from "./model-registry.service.js";
-export { ModelType, ModelVersionType, TensorTypeEnum } from "./model.types.js";
+export { ModelType, ModelVersionType, StageEnum, TensorTypeEnum } from "./model.types.js";
 export { ModelVersionRow } from "./model-version.entity.js";
 export { modelLoader, versionLoader } from "./model-version.resolver.js";
 export { VersionSelector } from "./model-version.types.js";

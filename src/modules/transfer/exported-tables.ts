@@ -27,6 +27,8 @@ export const exportedTables: readonly ExportedTable[] = [
   { name: "training_segments" },
   { name: "idempotency_keys" },
   { name: "outbox_events" },
+  // Good for what they were where the secrets move along.
+  { name: "api_keys" },
   { name: "audit_entries" },
   // The chain goes on where the entries go.
   { name: "audit_seals" },

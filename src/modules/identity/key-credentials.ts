@@ -1,0 +1,9 @@
+import type { Identity } from "./caller.js";
+
+/** API keys as the door sees them. */
+export interface KeyCredentials {
+  /** @throws {UnauthenticatedError} */
+  authenticate(key: string): Promise<Identity>;
+  /** Whether the key may still be used. */
+  isActive(id: string): Promise<boolean>;
+}
