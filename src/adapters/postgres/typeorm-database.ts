@@ -5,6 +5,7 @@ import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
 import { GuardedDataSource } from "./guarded-data-source.js";
 import { NotificationListener } from "./notification-listener.js";
+import type { RequestsUnderWay } from "./requests-under-way.js";
 import { TransactionConflictError, translateLostSession } from "./translate-failure.js";
 import { TypeormLog } from "./typeorm-log.js";
 import { TracedQueries } from "./traced-queries.js";
@@ -24,6 +25,8 @@ export interface TypeormDatabaseOptions extends Schema {
   poolSize: number;
   /** A server that leaves a statement without an answer for longer is given up; never without it. */
   silenceMs?: number;
+  /** Statements end with the requests that they belong to. */
+  requests?: RequestsUnderWay;
   log?: AdapterLog;
 }
 
@@ -60,6 +63,10 @@ export abstract class TypeormDatabase implements Database {
 
   serve<T>(_request: ServedRequest, work: () => T): T {
     return work();
+  }
+
+  abandon(_request: ServedRequest): void {
+    // One backend cannot be told to stop.
   }
 
   acknowledge(_caller: string): Promise<void> {
@@ -125,7 +132,7 @@ export async function connectDataSource(options: TypeormDatabaseOptions): Promis
     logger: new TypeormLog(options.log),
     extra: { ...options.connection, ...options.pooled },
   };
-  const dataSource = await new GuardedDataSource(settings, options.silenceMs).initialize();
+  const dataSource = await new GuardedDataSource(settings, options).initialize();
   askAnew(dataSource, options.connection);
   return dataSource;
 }

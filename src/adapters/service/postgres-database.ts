@@ -1,10 +1,10 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type pg from "pg";
 import type { DataSource } from "typeorm";
 import type { DatabaseConfig } from "../../config/config.js";
 import type { ServedRequest, Transaction } from "../../ports/database.js";
 import type { LiveText } from "../../shared/live-text.js";
 import type { AdapterLog } from "../adapter-log.js";
+import { RequestsUnderWay } from "../postgres/requests-under-way.js";
 import { DatabaseUnavailableError, TransactionConflictError } from "../postgres/translate-failure.js";
 import { connectDataSource, TypeormDatabase, unhurriedOn } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
@@ -37,17 +37,9 @@ const REPLICA_MAX_LAG_MS = 5_000;
 /** The server ends a statement itself when its time is over; one that has not said so by then is gone. */
 const SILENCE_AFTER_MS = 5_000;
 
-/** A request, and the source of its reads once it is known. */
-interface RequestUnderWay {
-  request: ServedRequest;
-  source?: ReturnType<ReadReplicas["sourceFor"]>;
-}
-
 /** A PostgreSQL server with pgvector, and those that follow it. */
 export class PostgresDatabase extends TypeormDatabase {
   readonly vectorSearch = "hnsw";
-
-  private readonly requests = new AsyncLocalStorage<RequestUnderWay>();
 
   private constructor(
     dataSource: DataSource,
@@ -57,6 +49,7 @@ export class PostgresDatabase extends TypeormDatabase {
     private readonly replicas: ReadReplicas | undefined,
     /** The same for the tables' owner, where that is another role. */
     private readonly owner: pg.ClientConfig | undefined,
+    private readonly requests: RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>,
   ) {
     super(dataSource, options);
   }
@@ -77,9 +70,10 @@ export class PostgresDatabase extends TypeormDatabase {
         : await postgresConnection(settings.migrationsDsn, settings.tls ?? {});
     await applyMigrations(options, owner ?? connection, log);
     if (owner) await grantToApplication(owner, connection);
+    const requests = new RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>();
     const wiring = {
       ...options,
-      connection,
+      ...{ connection, requests },
       pooled: {
         statement_timeout: statementTimeoutMs,
         lock_timeout: lockTimeoutMs,
@@ -91,11 +85,11 @@ export class PostgresDatabase extends TypeormDatabase {
     };
     const dataSource = await connectDataSource(wiring);
     const replicas = await replicasOf(dataSource, wiring, settings);
-    return new PostgresDatabase(dataSource, wiring, connection, replicas, owner);
+    return new PostgresDatabase(dataSource, wiring, connection, replicas, owner, requests);
   }
 
   override async read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const under = this.requests.getStore();
+    const under = this.requests.get();
     const caller = under?.request.readsAs;
     if (!under || caller === undefined || !this.replicas) return super.read(work);
     // Chosen once: another replica might have come less far.
@@ -113,7 +107,11 @@ export class PostgresDatabase extends TypeormDatabase {
   }
 
   override serve<T>(request: ServedRequest, work: () => T): T {
-    return this.replicas ? this.requests.run({ request }, work) : work();
+    return this.requests.run(request, work);
+  }
+
+  override abandon(request: ServedRequest): void {
+    this.requests.abandon(request);
   }
 
   override async acknowledge(caller: string): Promise<void> {

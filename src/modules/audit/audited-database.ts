@@ -45,6 +45,10 @@ export class AuditedDatabase implements Database {
     return this.inner.serve(request, work);
   }
 
+  abandon(request: ServedRequest): void {
+    this.inner.abandon(request);
+  }
+
   acknowledge(caller: string): Promise<void> {
     return this.inner.acknowledge(caller);
   }
