@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { copyFile, readFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import type { RequestOptions } from "node:https";
 import { join } from "node:path";
@@ -60,7 +61,7 @@ async function me(options: RequestOptions = {}): Promise<Answer> {
   for (const [name, value] of Object.entries({ "content-type": "application/json", ...options.headers }))
     sent.setHeader(name, String(value));
   sent.end(body);
-  const [answer] = (await once(sent, "response")) as [import("node:http").IncomingMessage];
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
   let text = "";
   for await (const part of answer) text += String(part);
   return { status: answer.statusCode!, headers: answer.headers, body: JSON.parse(text) as Answer["body"] };
