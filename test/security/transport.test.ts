@@ -109,7 +109,7 @@ test("others say nothing: of an unknown authority, not named, or with a name tha
   for (const certificate of [
     await strangers.issue("forged", "pricing"),
     await clients.issue("unnamed", "billing"),
-    await clients.issue("alike", "joint,O=254carbon"),
+    await clients.issue("alike", "joint,O=254carbon", "DNS:alike"),
   ]) {
     const { status, body } = await me(await keysOf(certificate));
     expect(status).toBe(401);
