@@ -82,7 +82,6 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
   return [
     {
       type: "Model",
-      permission: "model:read",
       find: async (id) => {
         const [row] = await registry.modelsByIds([id]);
         return row instanceof Error || !row ? undefined : new ModelType(row);
@@ -90,7 +89,6 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
     },
     {
       type: "ModelVersion",
-      permission: "model:read",
       find: async (id) => {
         const [row] = await registry.versionsByIds([id]);
         return row instanceof Error || !row ? undefined : new ModelVersionType(row);
@@ -98,7 +96,6 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
     },
     {
       type: "StageTransition",
-      permission: "model:read",
       find: async (id) => {
         const row = await lifecycle.findTransition(id);
         return row ? new StageTransitionType(row) : undefined;
