@@ -36,6 +36,7 @@ export const auditedMutations: Readonly<Record<string, AuditedMutation>> = {
   rotateApiKey: { target: "key:{id}", shows: ["overlapDays"] },
   revokeApiKey: { target: "key:{id}", shows: [] },
   setFourEyes: { target: "model:{model}", shows: ["required"] },
+  withdrawPromotion: { target: "transition:{transition}", shows: [] },
   approvePromotion: { target: "transition:{transition}", shows: [] },
 };
 

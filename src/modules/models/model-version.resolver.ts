@@ -143,16 +143,16 @@ export class ModelVersionResolver {
   @Authorized("model:promote")
   @Mutation(() => StageTransitionPayload, {
     nullable: true,
-    description: "Puts this version into the stage and retires the one it replaces.",
+    description:
+      "Puts this version into the stage and retires the one it replaces. Where the model asks for four eyes, what " +
+      "concerns production waits for approvePromotion.",
   })
   async promoteModelVersion(
     @Arg("input") input: PromoteModelVersionInput,
     @Ctx() { caller }: RequestContext,
   ): Promise<StageTransitionPayload> {
-    return {
-      transition: new StageTransitionType(await this.lifecycle.promote(input, caller)),
-      pending: false,
-    };
+    const transition = new StageTransitionType(await this.lifecycle.promote(input, caller));
+    return { transition, pending: transition.status === "PENDING" };
   }
 
   @Authorized("model:promote")
