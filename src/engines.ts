@@ -112,6 +112,9 @@ async function openDatabase(
     dsn: () => latest().database.dsn!,
     settings: {
       ...config.database,
+      ...(config.database.migrationsDsn === undefined
+        ? {}
+        : { migrationsDsn: () => latest().database.migrationsDsn! }),
       // A replica that comes or goes asks for another start.
       replicaDsns: config.database.replicaDsns.map((dsn, i) => () => latest().database.replicaDsns[i] ?? dsn),
     },

@@ -8,6 +8,7 @@ import type { ProcessKind } from "./process-role.js";
 import { stopOnSignals } from "./process-stop.js";
 import type { Stopping } from "./process-stop.js";
 import { PlatformError } from "./shared/errors.js";
+import { describeError } from "./telemetry/serialize-error.js";
 
 /** Starts the platform, or its part that the command line names, and keeps it until a signal comes. */
 async function main(): Promise<void> {
@@ -79,8 +80,6 @@ try {
   // The system's own refusals (no space, no such address) say what they refuse.
   const refused = (error as NodeJS.ErrnoException).syscall !== undefined;
   const explained = error instanceof ConfigurationError || error instanceof PlatformError || refused;
-  process.stderr.write(
-    `${explained ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`,
-  );
+  process.stderr.write(`${explained ? (error as Error).message : describeError(error)}\n`);
   process.exit(1);
 }

@@ -4,6 +4,7 @@ import { readEnvironment } from "./config/env.js";
 import type { OfflineCommand } from "./offline/offline-command.js";
 import { PlatformError } from "./shared/errors.js";
 import { createLogger, STDERR } from "./telemetry/logger.js";
+import { describeError } from "./telemetry/serialize-error.js";
 
 /** By name; each is loaded when it is called for. */
 const commands: Record<string, () => Promise<OfflineCommand>> = {
@@ -33,8 +34,8 @@ function describe(error: unknown): { code: string; field?: string; message: stri
   if (error instanceof ConfigurationError) return { code: "CONFIGURATION", message: error.message };
   // The system's own refusals (no space, no permission) say what they refuse.
   const refused = (error as NodeJS.ErrnoException).syscall !== undefined;
-  const { message, stack } = error as Error;
-  return { code: refused ? "FILE" : "INTERNAL", message: refused ? message : (stack ?? message) };
+  if (refused) return { code: "FILE", message: (error as Error).message };
+  return { code: "INTERNAL", message: describeError(error) };
 }
 
 try {

@@ -90,6 +90,8 @@ export interface TlsFiles {
 export interface DatabaseConfig {
   /** Absent: the embedded engine in `dataDir`. */
   dsn?: string;
+  /** Leads to the same database as the owner of the tables; absent: `dsn` does. */
+  migrationsDsn?: string;
   /** Servers that follow the first and may answer reads. */
   replicaDsns: string[];
   tls: TlsFiles;
@@ -298,8 +300,10 @@ function pairChecks(settings: Partial<Settings>): string[] {
     ["ML_REDIS_CERT", "ML_REDIS_KEY"],
     ["ML_S3_ACCESS_KEY_ID", "ML_S3_SECRET_ACCESS_KEY"],
   ] as const;
-  return pairs
-    .flatMap(([a, b]) => [[a, b] as const, [b, a] as const])
+  return [
+    ...pairs.flatMap(([a, b]) => [[a, b] as const, [b, a] as const]),
+    ["ML_VECTOR_DB_DSN", "ML_MIGRATIONS_DSN"] as const,
+  ]
     .filter(([name, other]) => settings[name] === undefined && settings[other] !== undefined)
     .map(([name, other]) => `${name}: required when ${other} is set`);
 }
@@ -370,6 +374,7 @@ function engineConfig(settings: Settings) {
   return {
     database: {
       dsn: settings.ML_VECTOR_DB_DSN,
+      migrationsDsn: settings.ML_MIGRATIONS_DSN,
       replicaDsns: settings.ML_VECTOR_DB_REPLICA_DSNS,
       tls: {
         ca: settings.ML_VECTOR_DB_CA,

@@ -11,6 +11,12 @@ export interface LimitsConfig {
   failedLogins: number;
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   trustedProxies: string[];
+  /** Time that an operation may take. */
+  operationMs: number;
+  /** Time that a connection may make no progress in. */
+  silenceMs: number;
+  /** WebSockets in total and of one caller, and the subscriptions of one caller on all of them; 0 is without end. */
+  sockets: { total: number; perCaller: number; subscriptionsPerCaller: number };
 }
 
 const RATE_LIMIT_POINTS = 6_000;
@@ -29,5 +35,12 @@ export function limitsConfig(settings: Settings, exposed: boolean): LimitsConfig
     ratePoints: settings.ML_RATE_LIMIT_POINTS ?? (exposed ? RATE_LIMIT_POINTS : 0),
     failedLogins: settings.ML_MAX_FAILED_LOGINS,
     trustedProxies: settings.ML_TRUSTED_PROXIES,
+    operationMs: settings.ML_OPERATION_TIMEOUT_MS,
+    silenceMs: settings.ML_SILENCE_TIMEOUT_MS,
+    sockets: {
+      total: settings.ML_MAX_SOCKETS,
+      perCaller: settings.ML_MAX_SOCKETS_PER_CALLER,
+      subscriptionsPerCaller: settings.ML_MAX_SUBSCRIPTIONS_PER_CALLER,
+    },
   };
 }

@@ -1,10 +1,12 @@
 import type { ApolloServer } from "@apollo/server";
-import fastifyApollo from "@as-integrations/fastify";
+import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail } from "../modules/audit/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import { RefusedDocumentError } from "./documents.js";
+import type { CheckedDocument } from "./documents.js";
+import type { OperationDeadline } from "./operation-deadline.js";
 import type { OperationGate, RequestedOperation } from "./operation-gate.js";
 import type { RequestContexts } from "./request-contexts.js";
 
@@ -15,6 +17,7 @@ export interface GraphEndpointOptions {
   apollo: ApolloServer<RequestContext>;
   contexts: RequestContexts;
   gate: OperationGate;
+  deadline: OperationDeadline;
   trail: AuditTrail;
   explorer: boolean;
 }
@@ -22,7 +25,7 @@ export interface GraphEndpointOptions {
 /** GraphQL over HTTP: who calls is known before a byte of the body is read, what is asked before it runs. */
 export function serveGraph(
   fastify: FastifyInstance,
-  { apollo, contexts, gate, trail, explorer }: GraphEndpointOptions,
+  { apollo, contexts, gate, deadline, trail, explorer }: GraphEndpointOptions,
 ): void {
   const contextOf = async (request: FastifyRequest, reply: FastifyReply): Promise<RequestContext> =>
     (request.graphContext ??= await contexts.ofHttp(request.raw, reply.raw, request.id));
@@ -39,8 +42,9 @@ export function serveGraph(
       const requested = operationOf(request);
       if (!graphContext || !requested) return done();
       graphContext.operation.served = request.served;
-      const pass = ({ document }: { document: object }): void => {
+      const pass = ({ document, operation }: CheckedDocument): void => {
         graphContext.operation.document = document;
+        graphContext.operation.type = operation.operation;
         done();
       };
       const refuse = (error: Error): void => {
@@ -55,7 +59,17 @@ export function serveGraph(
         refuse(error as Error);
       }
     });
-    await scope.register(fastifyApollo(apollo), { path: "/graphql", context: contextOf });
+    const answer = fastifyApolloHandler(apollo, { context: contextOf });
+    scope.route({
+      method: ["GET", "POST", "OPTIONS"],
+      url: "/graphql",
+      handler: (request, reply) => {
+        const { graphContext } = request;
+        const work = () => answer.call(fastify, request, reply) as Promise<unknown>;
+        if (!graphContext?.operation.document) return work();
+        return deadline.hold(graphContext, graphContext.operation.type, work);
+      },
+    });
   });
 }
 

@@ -28,11 +28,13 @@ import { serveGraph } from "./graph-endpoint.js";
 import { serveHealth } from "./health-endpoints.js";
 import type { HealthState } from "./health-state.js";
 import { OperationCosts } from "./operation-cost.js";
+import { OperationDeadline } from "./operation-deadline.js";
 import { OperationGate } from "./operation-gate.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { RequestContexts } from "./request-contexts.js";
+import type { SocketLimits } from "./socket-census.js";
 import { serveSubscriptions } from "./subscriptions.js";
 import { withoutSuggestions } from "./suggestions.js";
 
@@ -42,7 +44,7 @@ export interface GatewayOptions {
   feed: EventSource;
   trail: AuditTrail;
   models: ModelsModule;
-  database: Pick<Database, "serve" | "acknowledge">;
+  database: Pick<Database, "serve" | "abandon" | "acknowledge">;
   health: HealthState;
   policy: OriginPolicy;
   publicUrl?: string;
@@ -61,6 +63,11 @@ export interface GatewayLimits {
   ratePoints: number;
   /** Refused credentials of an address, a minute. */
   failedLogins: number;
+  /** Time that an operation may take. */
+  operationMs: number;
+  /** Time that a connection may make no progress in. */
+  silenceMs: number;
+  sockets: SocketLimits;
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   trustedProxies: readonly string[];
 }
@@ -98,12 +105,14 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   const gate = new OperationGate(documents, new OperationCosts(schema), rates, limits.operationPoints);
   const apollo = createApollo(schema, { explorer, database, trail, documents });
   await apollo.start();
-  serveGraph(fastify, { apollo, contexts, gate, trail, explorer });
+  const deadline = new OperationDeadline(database, limits.operationMs);
+  serveGraph(fastify, { apollo, contexts, gate, deadline, trail, explorer });
   serveHealth(fastify, options.health, metricsRegistry);
   serveArtifacts(fastify, options.models.registry, options.models.links, { trail, addresses });
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, {
-    ...{ schema, contexts, gate, trail, policy: options.policy },
+    ...{ schema, contexts, gate, deadline, database, trail, policy: options.policy },
+    limits: limits.sockets,
     suggestions: explorer,
   });
   const close = async (graceMs: number): Promise<void> => {
@@ -121,7 +130,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
 }
 
 function createFastify(options: GatewayOptions): FastifyInstance {
-  const { policy, maxBodyBytes, database, health } = options;
+  const { policy, maxBodyBytes, database, health, limits } = options;
   const fastify = Fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
@@ -132,6 +141,8 @@ function createFastify(options: GatewayOptions): FastifyInstance {
     // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2 },
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Whoever neither sends nor reads what was sent.
+    connectionTimeout: limits.silenceMs,
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply as never, options),
   });
@@ -222,6 +233,7 @@ const STATUS: Partial<Record<string, number>> = {
   RATE_LIMITED: 429,
   OVERLOADED: 503,
   UNAVAILABLE: 503,
+  TIMEOUT: 504,
 };
 
 /** Failures outside GraphQL execution, in the shape that GraphQL clients know. */

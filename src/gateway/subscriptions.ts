@@ -1,31 +1,44 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { GraphQLError, getOperationAST } from "graphql";
-import type { ExecutionArgs, GraphQLFormattedError, GraphQLSchema, OperationDefinitionNode } from "graphql";
+import { GraphQLError, execute, getOperationAST } from "graphql";
+import type {
+  ExecutionArgs,
+  ExecutionResult,
+  GraphQLFormattedError,
+  GraphQLSchema,
+  OperationDefinitionNode,
+} from "graphql";
 import type { Context, SubscribePayload } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import type { Extra } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Credentials, Identity, RequestContext } from "../modules/identity/index.js";
-import { RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import type { Database } from "../ports/database.js";
+import { RateLimitedError, TimeoutError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { labelOf } from "./audited-operations.js";
 import { watchCredentials } from "./credential-watch.js";
 import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
+import type { OperationDeadline } from "./operation-deadline.js";
 import type { OperationGate } from "./operation-gate.js";
 import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { credentialsOf } from "./request-contexts.js";
 import type { RequestContexts } from "./request-contexts.js";
+import { SocketCensus } from "./socket-census.js";
+import type { SocketLimits } from "./socket-census.js";
 import { withoutSuggestions } from "./suggestions.js";
 
 const INIT_TIMEOUT_MS = 3_000;
 const MAX_PAYLOAD_BYTES = 64 * 1024;
 /** Operations under way on one socket: each subscription reads the outbox by itself. */
 const MOST_OPERATIONS = 20;
+/** Sent and not read. */
+const MOST_BUFFERED_BYTES = 1024 * 1024;
 /** As HTTP's 429. */
 const CLOSED_FOR_RATE = 4429;
 /** For the other side's word of farewell; one that is silent or slow is cut off. */
@@ -38,6 +51,8 @@ interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   /** Ends when the socket closes. */
   presence?: CallerPresence;
   stopWatching?: () => void;
+  /** Takes it out of the census. */
+  leave?: () => void;
 }
 
 type InitPayload = { authorization?: unknown; apiKey?: unknown } | undefined;
@@ -54,13 +69,17 @@ export interface SubscriptionOptions {
   gate: OperationGate;
   trail: AuditTrail;
   policy: OriginPolicy;
+  deadline: OperationDeadline;
+  database: Pick<Database, "serve">;
+  limits: SocketLimits;
   /** Whether errors offer names that are like a wrong one. */
   suggestions: boolean;
 }
 
 /** Serves graphql-transport-ws on /graphql of the HTTP server. */
 export function serveSubscriptions(server: Server, options: SubscriptionOptions): Subscriptions {
-  const { schema, contexts, policy, trail } = options;
+  const { schema, contexts, policy, trail, deadline, database } = options;
+  const census = new SocketCensus(options.limits);
   const translate = (error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError => {
     const told = formatError("toJSON" in error ? error.toJSON() : error, error);
     return options.suggestions ? told : withoutSuggestions(told);
@@ -70,13 +89,19 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
     {
       schema,
       connectionInitWaitTimeout: INIT_TIMEOUT_MS,
-      onConnect: (socket) => admit(socket, contexts),
-      onDisconnect: ({ extra }) => {
+      onConnect: (socket) => admit(socket, contexts, census),
+      onClose: ({ extra }) => {
         extra.stopWatching?.();
         extra.presence?.leave();
+        extra.leave?.();
       },
-      onSubscribe: (socket, _id, payload) => admitOperation(socket, payload, options),
-      context: ({ extra }) => contexts.ofSocket(extra.identity!, extra.request, extra.presence!),
+      onSubscribe: (socket, _id, payload) => admitOperation(socket, payload, options, census),
+      context: ({ extra }, _id, _payload, { document, operationName }) => {
+        const lasts = getOperationAST(document, operationName)?.operation === "subscription";
+        const presence = lasts ? extra.presence! : extra.presence!.branch();
+        return contexts.ofSocket(extra.identity!, extra.request, presence);
+      },
+      execute: (args) => executeInTime(args, deadline, database),
       onOperation: (_socket, _id, _payload, { document, operationName, contextValue }, result) => {
         const operation = getOperationAST(document, operationName);
         const refused = "errors" in result ? result.errors?.map(translate) : undefined;
@@ -87,21 +112,14 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
         audit(trail, contexts.ofSocket(extra.identity!, extra.request, extra.presence!), null, translated);
         return translated;
       },
-      onNext: (_socket, _id, _payload, _args, result) =>
-        result.errors ? { ...result, errors: result.errors.map(translate) } : undefined,
+      onNext: ({ extra: { socket } }, _id, _payload, _args, result) => {
+        if (socket.bufferedAmount > MOST_BUFFERED_BYTES) dropSlowReader(socket);
+        return result.errors ? { ...result, errors: result.errors.map(translate) } : undefined;
+      },
     },
     sockets,
   );
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on("error", () => socket.destroy());
-    if (request.url?.split("?", 1)[0] !== "/graphql") return refuse(socket, "404 Not Found");
-    try {
-      assertTrustedOrigin(request, policy);
-    } catch {
-      return refuse(socket, "403 Forbidden");
-    }
-    sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit("connection", opened, request));
-  });
+  server.on("upgrade", acceptUpgrades(sockets, census, policy));
   return {
     close: async () => {
       const stubborn = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), FAREWELL_MS);
@@ -111,16 +129,36 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
   };
 }
 
+function acceptUpgrades(sockets: WebSocketServer, census: SocketCensus, policy: OriginPolicy) {
+  return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on("error", () => socket.destroy());
+    if (request.url?.split("?", 1)[0] !== "/graphql") return refuse(socket, "404 Not Found");
+    try {
+      assertTrustedOrigin(request, policy);
+    } catch {
+      return refuse(socket, "403 Forbidden");
+    }
+    if (!census.hasRoom()) return refuse(socket, "503 Service Unavailable");
+    sockets.handleUpgrade(request, socket, head, (opened) => {
+      census.opened(opened);
+      opened.once("close", () => census.closed(opened));
+      sockets.emit("connection", opened, request);
+    });
+  };
+}
+
 /** What is to be run, or what keeps it from being started: its own failure, never the end of the whole socket. */
 async function admitOperation(
   { subscriptions, extra }: SocketContext,
   payload: SubscribePayload,
   { schema, gate }: SubscriptionOptions,
+  census: SocketCensus,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
     if (Object.keys(subscriptions).length > MOST_OPERATIONS) {
       throw new RateLimitedError(`a socket carries ${MOST_OPERATIONS} operations at most`);
     }
+    census.assertMaySubscribe(extra.identity!.caller.subject);
     const { document } = await gate.admit(payload, extra.identity!.caller.subject);
     const { operationName, variables: variableValues } = payload;
     return { schema, document, operationName, variableValues };
@@ -131,18 +169,22 @@ async function admitOperation(
 }
 
 async function admit(
-  { connectionParams, extra }: SocketContext,
+  socket: SocketContext,
   contexts: RequestContexts,
+  census: SocketCensus,
 ): Promise<boolean> {
+  const { connectionParams, extra } = socket;
   try {
     extra.identity = await contexts.identify(
       extra.request,
       credentialsWithin(connectionParams) ?? credentialsOf(extra.request),
     );
+    if (extra.socket.readyState !== extra.socket.OPEN) return false;
+    extra.leave = census.admit(extra.socket, extra.identity.caller.subject, socket);
   } catch (error) {
     if (error instanceof UnauthenticatedError) return false;
     if (error instanceof RateLimitedError) {
-      extra.socket.close(CLOSED_FOR_RATE, "too many refused credentials");
+      extra.socket.close(CLOSED_FOR_RATE, error.message);
       return false;
     }
     // Clients come again: it may be known by then.
@@ -155,6 +197,32 @@ async function admit(
     extra.socket.close(CloseCode.Forbidden, reason),
   );
   return true;
+}
+
+/** A query or a mutation over the socket; it ends with the socket, though not only with it. */
+async function executeInTime(
+  args: ExecutionArgs,
+  deadline: OperationDeadline,
+  database: Pick<Database, "serve">,
+): Promise<ExecutionResult> {
+  const context = args.contextValue as RequestContext;
+  const type = getOperationAST(args.document, args.operationName)?.operation;
+  const served = (context.operation.served = {});
+  try {
+    return await deadline.hold(context, type, async () => database.serve(served, () => execute(args)));
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error;
+    return { errors: [new GraphQLError(error.message, { originalError: error })] };
+  } finally {
+    context.presence.end();
+  }
+}
+
+/** Who reads a farewell at all gets one; the others' buffers are not kept for them. */
+function dropSlowReader(socket: WebSocket): void {
+  if (socket.readyState !== socket.OPEN) return;
+  socket.close(TRY_AGAIN_LATER, "what was sent is not read");
+  setTimeout(() => socket.terminate(), FAREWELL_MS).unref();
 }
 
 /** Undefined where the payload of connection_init has none: then the headers of the upgrade count. */

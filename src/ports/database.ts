@@ -7,6 +7,8 @@ export type Transaction = EntityManager;
 export interface ServedRequest {
   /** Set while it may read from replicas: whose writes they must have. */
   readsAs?: string;
+  /** Set when nobody waits for its answer any more: it begins no more statements. */
+  over?: boolean;
 }
 
 /** PostgreSQL with pgvector, whichever tier provides it. */
@@ -38,6 +40,9 @@ export interface Database {
   /** Everything that `work` starts is part of the request. */
   serve<T>(request: ServedRequest, work: () => T): T;
 
+  /** Ends the statements that the request has under way, where the engine can; they fail with {@link TimeoutError}. */
+  abandon(request: ServedRequest): void;
+
   /**
    * To be called before a caller is told that its writes are done: from then on its reads see them, in every process.
    * @throws {UnavailableError} when that cannot be promised
@@ -49,6 +54,9 @@ export interface Database {
    * VACUUM, changes of tables.
    */
   unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T>;
+
+  /** As `unhurried`, with the rights of whoever owns the tables. */
+  asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T>;
 
   /**
    * Calls `wake` at every NOTIFY on `channel`, and once after each reconnection, since

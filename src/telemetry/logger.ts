@@ -1,7 +1,9 @@
 import { isSpanContextValid, trace } from "@opentelemetry/api";
 import { pino } from "pino";
 import type { Logger as PinoLogger } from "pino";
+import { maskedText } from "../shared/masked-text.js";
 import { ScopedStorage } from "../shared/scoped-storage.js";
+import { serializeError } from "./serialize-error.js";
 
 /** Fields that may be logged; whatever else is passed is left out, so that no value leaks by accident. */
 const ALLOWED_FIELDS = new Set([
@@ -100,7 +102,11 @@ export function createLogger(level: string, fd = STDOUT): PinoLogger {
         log: (fields) =>
           Object.fromEntries(Object.entries(fields).filter(([name]) => ALLOWED_FIELDS.has(name))),
       },
-      serializers: { err: serializeError },
+      serializers: {
+        err: serializeError,
+        reason: masked,
+        complaints: (texts: unknown[]) => texts.map(masked),
+      },
       mixin: currentIds,
     },
     pino.destination({ fd, sync: true }),
@@ -117,10 +123,6 @@ function currentIds(): LogFields {
   return ids;
 }
 
-/** Name, message and stack only: an engine's error may carry the values of a query. */
-function serializeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const { name, message, stack } = error;
-  const code = (error as { code?: unknown }).code;
-  return { name, message, stack, ...(typeof code === "string" ? { code } : {}) };
+function masked(text: unknown): string {
+  return maskedText(String(text));
 }

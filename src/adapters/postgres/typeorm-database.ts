@@ -5,6 +5,7 @@ import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
 import { GuardedDataSource } from "./guarded-data-source.js";
 import { NotificationListener } from "./notification-listener.js";
+import type { RequestsUnderWay } from "./requests-under-way.js";
 import { TransactionConflictError, translateLostSession } from "./translate-failure.js";
 import { TypeormLog } from "./typeorm-log.js";
 import { TracedQueries } from "./traced-queries.js";
@@ -24,6 +25,8 @@ export interface TypeormDatabaseOptions extends Schema {
   poolSize: number;
   /** A server that leaves a statement without an answer for longer is given up; never without it. */
   silenceMs?: number;
+  /** Statements end with the requests that they belong to. */
+  requests?: RequestsUnderWay;
   log?: AdapterLog;
 }
 
@@ -62,22 +65,21 @@ export abstract class TypeormDatabase implements Database {
     return work();
   }
 
+  abandon(_request: ServedRequest): void {
+    // One backend cannot be told to stop.
+  }
+
   acknowledge(_caller: string): Promise<void> {
     return Promise.resolve();
   }
 
-  async unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
-    const runner = this.dataSource.createQueryRunner();
-    (runner.data as { unhurried?: boolean }).unhurried = true;
-    try {
-      await runner.query("SET statement_timeout = 0; SET lock_timeout = 0");
-      return await work(runner.manager);
-    } catch (error) {
-      throw translateLostSession(error);
-    } finally {
-      await runner.query("RESET ALL").catch(() => undefined);
-      await runner.release();
-    }
+  unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return unhurriedOn(this.dataSource, work);
+  }
+
+  /** Who makes the tables owns them, unless a tier has it otherwise. */
+  asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return this.unhurried(work);
   }
 
   listen(channel: string, wake: (payload: string) => void): Promise<() => Promise<void>> {
@@ -93,6 +95,24 @@ export abstract class TypeormDatabase implements Database {
   async close(): Promise<void> {
     await this.listener.close();
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+}
+
+/** Runs statements on a connection of their own, without the time-outs of requests. */
+export async function unhurriedOn<T>(
+  dataSource: DataSource,
+  work: (session: Transaction) => Promise<T>,
+): Promise<T> {
+  const runner = dataSource.createQueryRunner();
+  (runner.data as { unhurried?: boolean }).unhurried = true;
+  try {
+    await runner.query("SET statement_timeout = 0; SET lock_timeout = 0");
+    return await work(runner.manager);
+  } catch (error) {
+    throw translateLostSession(error);
+  } finally {
+    await runner.query("RESET ALL").catch(() => undefined);
+    await runner.release();
   }
 }
 
@@ -112,7 +132,7 @@ export async function connectDataSource(options: TypeormDatabaseOptions): Promis
     logger: new TypeormLog(options.log),
     extra: { ...options.connection, ...options.pooled },
   };
-  const dataSource = await new GuardedDataSource(settings, options.silenceMs).initialize();
+  const dataSource = await new GuardedDataSource(settings, options).initialize();
   askAnew(dataSource, options.connection);
   return dataSource;
 }

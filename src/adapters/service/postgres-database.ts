@@ -1,15 +1,16 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type pg from "pg";
 import type { DataSource } from "typeorm";
 import type { DatabaseConfig } from "../../config/config.js";
 import type { ServedRequest, Transaction } from "../../ports/database.js";
 import type { LiveText } from "../../shared/live-text.js";
 import type { AdapterLog } from "../adapter-log.js";
+import { RequestsUnderWay } from "../postgres/requests-under-way.js";
 import { DatabaseUnavailableError, TransactionConflictError } from "../postgres/translate-failure.js";
-import { connectDataSource, TypeormDatabase } from "../postgres/typeorm-database.js";
+import { connectDataSource, TypeormDatabase, unhurriedOn } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
 import { vacuumTables } from "../postgres/vacuum-tables.js";
 import { postgresConnection } from "./postgres-connection.js";
+import { grantToApplication } from "./postgres-grants.js";
 import { applyMigrations } from "./postgres-migrations.js";
 import { awaitPostgres } from "./postgres-start.js";
 import { ReadReplica } from "./read-replica.js";
@@ -18,11 +19,15 @@ import { ReadReplicas } from "./read-replicas.js";
 export interface PostgresDatabaseOptions extends Schema {
   /** `postgresql://user:password@host:port/database` */
   dsn: LiveText;
-  settings?: Partial<Omit<DatabaseConfig, "dsn" | "replicaDsns"> & { replicaDsns: readonly LiveText[] }>;
+  settings?: Partial<
+    Omit<DatabaseConfig, LiveSetting> & { replicaDsns: readonly LiveText[]; migrationsDsn: LiveText }
+  >;
   /** How long to wait for the server; once is tried without it. */
   startTimeoutMs?: number;
   log?: AdapterLog;
 }
+
+type LiveSetting = "dsn" | "replicaDsns" | "migrationsDsn";
 
 /** Of connections, for requests and jobs together. */
 const POOL_SIZE = 20;
@@ -32,17 +37,9 @@ const REPLICA_MAX_LAG_MS = 5_000;
 /** The server ends a statement itself when its time is over; one that has not said so by then is gone. */
 const SILENCE_AFTER_MS = 5_000;
 
-/** A request, and the source of its reads once it is known. */
-interface RequestUnderWay {
-  request: ServedRequest;
-  source?: ReturnType<ReadReplicas["sourceFor"]>;
-}
-
 /** A PostgreSQL server with pgvector, and those that follow it. */
 export class PostgresDatabase extends TypeormDatabase {
   readonly vectorSearch = "hnsw";
-
-  private readonly requests = new AsyncLocalStorage<RequestUnderWay>();
 
   private constructor(
     dataSource: DataSource,
@@ -50,6 +47,9 @@ export class PostgresDatabase extends TypeormDatabase {
     /** For what speaks to PostgreSQL by itself: options for `pg` that lead to this database, without time-outs. */
     readonly connection: pg.ClientConfig,
     private readonly replicas: ReadReplicas | undefined,
+    /** The same for the tables' owner, where that is another role. */
+    private readonly owner: pg.ClientConfig | undefined,
+    private readonly requests: RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>,
   ) {
     super(dataSource, options);
   }
@@ -64,10 +64,16 @@ export class PostgresDatabase extends TypeormDatabase {
     const { statementTimeoutMs = STATEMENT_TIMEOUT_MS, lockTimeoutMs = LOCK_TIMEOUT_MS } = settings;
     const connection = await postgresConnection(options.dsn, settings.tls ?? {});
     await awaitPostgres("ML_VECTOR_DB_DSN", connection, { timeoutMs: options.startTimeoutMs ?? 0, log });
-    await applyMigrations(options, connection, log);
+    const owner =
+      settings.migrationsDsn === undefined
+        ? undefined
+        : await postgresConnection(settings.migrationsDsn, settings.tls ?? {});
+    await applyMigrations(options, owner ?? connection, log);
+    if (owner) await grantToApplication(owner, connection);
+    const requests = new RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>();
     const wiring = {
       ...options,
-      connection,
+      ...{ connection, requests },
       pooled: {
         statement_timeout: statementTimeoutMs,
         lock_timeout: lockTimeoutMs,
@@ -79,11 +85,11 @@ export class PostgresDatabase extends TypeormDatabase {
     };
     const dataSource = await connectDataSource(wiring);
     const replicas = await replicasOf(dataSource, wiring, settings);
-    return new PostgresDatabase(dataSource, wiring, connection, replicas);
+    return new PostgresDatabase(dataSource, wiring, connection, replicas, owner, requests);
   }
 
   override async read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const under = this.requests.getStore();
+    const under = this.requests.get();
     const caller = under?.request.readsAs;
     if (!under || caller === undefined || !this.replicas) return super.read(work);
     // Chosen once: another replica might have come less far.
@@ -101,7 +107,11 @@ export class PostgresDatabase extends TypeormDatabase {
   }
 
   override serve<T>(request: ServedRequest, work: () => T): T {
-    return this.replicas ? this.requests.run({ request }, work) : work();
+    return this.requests.run(request, work);
+  }
+
+  override abandon(request: ServedRequest): void {
+    this.requests.abandon(request);
   }
 
   override async acknowledge(caller: string): Promise<void> {
@@ -110,7 +120,21 @@ export class PostgresDatabase extends TypeormDatabase {
 
   override async maintain(): Promise<void> {
     await this.replicas?.forget();
-    await this.unhurried((session) => vacuumTables((sql) => session.query(sql)));
+    const vacuum = (session: Transaction) => vacuumTables((sql) => session.query(sql));
+    await this.unhurried(vacuum);
+    if (this.owner) await this.asOwner(vacuum);
+  }
+
+  /** On a connection that is made for it: it is seldom needed. */
+  override async asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    if (!this.owner) return super.asOwner(work);
+    const schema = { entities: [], migrations: [] };
+    const dataSource = await connectDataSource({ ...schema, connection: this.owner, poolSize: 1 });
+    try {
+      return await unhurriedOn(dataSource, work);
+    } finally {
+      await dataSource.destroy();
+    }
   }
 
   override async close(): Promise<void> {

@@ -45,12 +45,20 @@ export class AuditedDatabase implements Database {
     return this.inner.serve(request, work);
   }
 
+  abandon(request: ServedRequest): void {
+    this.inner.abandon(request);
+  }
+
   acknowledge(caller: string): Promise<void> {
     return this.inner.acknowledge(caller);
   }
 
   unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
     return this.inner.unhurried(work);
+  }
+
+  asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return this.inner.asOwner(work);
   }
 
   listen(channel: string, wake: (payload: string) => void): Promise<() => Promise<void>> {

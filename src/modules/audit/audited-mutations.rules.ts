@@ -2,7 +2,7 @@ import { parseNodeId } from "../../shared/node-id.js";
 
 /** What of a mutation's input its entry may show. */
 interface AuditedMutation {
-  /** What it is about: text with names of input fields in braces. Each names or numbers something. */
+  /** What it is about: text with names of input fields in braces. Each names or numbers something, or is an id. */
   target: string;
   /** Input fields whose values tell what was asked for: numbers, flags, choices and names of things, never free text. */
   shows: readonly string[];
@@ -20,24 +20,24 @@ export const auditedMutations: Readonly<Record<string, AuditedMutation>> = {
   recordCurve: { target: "curve:{curve}", shows: [] },
   startTraining: { target: "model:{model}", shows: ["curve", "type", "horizons", "from", "to", "seed"] },
   trainEmbedder: { target: "model:{model}", shows: ["collection", "dimensions", "seed"] },
-  cancelTraining: { target: "run:{run}", shows: [] },
+  cancelTraining: { target: "run:{id run}", shows: [] },
   createCollection: { target: "collection:{name}", shows: ["embedder", "language"] },
   setCollectionEmbedder: { target: "collection:{collection}", shows: ["embedder"] },
   reindexCollection: { target: "collection:{collection}", shows: [] },
   ingestDocuments: { target: "collection:{collection}", shows: [] },
   deleteDocuments: { target: "collection:{collection}", shows: [] },
-  retryJob: { target: "job:{job}", shows: [] },
-  cancelJob: { target: "job:{job}", shows: [] },
+  retryJob: { target: "job:{id job}", shows: [] },
+  cancelJob: { target: "job:{id job}", shows: [] },
   startBackup: { target: "backups", shows: [] },
   startMirror: { target: "mirror", shows: ["verify"] },
   startCleanup: { target: "artifacts", shows: ["days", "dryRun"] },
   startVacuum: { target: "database", shows: [] },
   createApiKey: { target: "key:{name}", shows: ["roles", "expiresInDays"] },
-  rotateApiKey: { target: "key:{id}", shows: ["overlapDays"] },
-  revokeApiKey: { target: "key:{id}", shows: [] },
+  rotateApiKey: { target: "key:{id id}", shows: ["overlapDays"] },
+  revokeApiKey: { target: "key:{id id}", shows: [] },
   setFourEyes: { target: "model:{model}", shows: ["required"] },
-  withdrawPromotion: { target: "transition:{transition}", shows: [] },
-  approvePromotion: { target: "transition:{transition}", shows: [] },
+  withdrawPromotion: { target: "transition:{id transition}", shows: [] },
+  approvePromotion: { target: "transition:{id transition}", shows: [] },
 };
 
 /** What names of things look like; anything else is not repeated. */
@@ -51,7 +51,7 @@ export function describeMutation(
 ): { target: string | null; detail: Record<string, unknown> } {
   const policy = auditedMutations[name];
   const input = inputOf(args);
-  const named = new Set(policy?.target.match(/(?<=\{)\w+(?=\})/g) ?? []);
+  const named = new Set(policy?.target.match(/\w+(?=\})/g) ?? []);
   const shown: Record<string, unknown> = {};
   const withheld: string[] = [];
   for (const [field, value] of Object.entries(input)) {
@@ -61,7 +61,9 @@ export function describeMutation(
   }
   return {
     target:
-      policy?.target.replaceAll(/\{(\w+)\}/g, (_all, field: string) => targetPart(input[field])) ?? null,
+      policy?.target.replaceAll(/\{(id )?(\w+)\}/g, (_all, isId: string | undefined, field: string) =>
+        isId ? idPart(input[field]) : namePart(input[field]),
+      ) ?? null,
     detail: {
       ...(Object.keys(shown).length > 0 ? { input: shown } : {}),
       ...(withheld.length > 0 ? { withheld: withheld.sort() } : {}),
@@ -73,13 +75,14 @@ function inputOf({ input, ...others }: Readonly<Record<string, unknown>>): Recor
   return { ...others, ...(typeof input === "object" && input !== null ? input : {}) };
 }
 
-/** The id within a node's id, which tells people nothing, or the name as it is. */
-function targetPart(value: unknown): string {
+/** The id within a node's id, which tells people nothing. */
+function idPart(value: unknown): string {
+  return (typeof value === "string" ? parseNodeId(value)?.id : undefined) ?? "?";
+}
+
+function namePart(value: unknown): string {
   if (typeof value === "number") return String(value);
-  if (typeof value !== "string") return "?";
-  const node = parseNodeId(value);
-  if (node) return node.id;
-  return NAME.test(value) ? value : "?";
+  return typeof value === "string" && NAME.test(value) ? value : "?";
 }
 
 function presentable(value: unknown): unknown {

@@ -24,16 +24,44 @@ export interface EventSource {
 export class CallerPresence {
   private controller?: AbortController;
   private left = false;
+  private reason?: Error;
+  private onLeave?: () => void;
+  private readonly branches = new Set<CallerPresence>();
+
+  constructor(private readonly parent?: CallerPresence) {}
 
   get signal(): AbortSignal {
     this.controller ??= new AbortController();
-    if (this.left) this.controller.abort();
+    if (this.left) this.controller.abort(this.reason);
     return this.controller.signal;
   }
 
-  leave(): void {
+  /** @param reason what the signal gives */
+  leave(reason?: Error): void {
+    if (this.left) return;
     this.left = true;
-    this.controller?.abort();
+    this.reason = reason;
+    this.controller?.abort(reason);
+    this.onLeave?.();
+    for (const branch of this.branches) branch.leave(reason);
+  }
+
+  /** For one of several operations of the same caller: it ends with the caller, or by itself. */
+  branch(): CallerPresence {
+    const branch = new CallerPresence(this);
+    this.branches.add(branch);
+    return branch;
+  }
+
+  /** The operation has been answered. */
+  end(): void {
+    this.parent?.branches.delete(this);
+  }
+
+  /** What else is to be done when they leave. */
+  whenLeft(onLeave: () => void): void {
+    this.onLeave = onLeave;
+    if (this.left) onLeave();
   }
 }
 
@@ -57,7 +85,7 @@ export class RequestContext {
     readonly requestId: string,
     /** Where clients reach us, without a slash at the end. */
     readonly baseUrl: string,
-    private readonly presence: CallerPresence,
+    readonly presence: CallerPresence,
     readonly feed: EventSource,
   ) {}
 

@@ -23,7 +23,7 @@ export class PartitionService {
 
   /** Any number of processes may do so at once. */
   async maintain(now = new Date()): Promise<void> {
-    await this.database.unhurried(async (session) => {
+    await this.database.asOwner(async (session) => {
       for (const table of this.tables) await this.maintainTable(session, table, now);
     });
   }

@@ -1,0 +1,191 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { getIntrospectionQuery } from "graphql";
+import { WebSocket } from "ws";
+import { costlyRows } from "../support/onnx-models.js";
+import { startPlatform } from "../support/platform.js";
+import type { Platform } from "../support/platform.js";
+import { promote, uploadVersion } from "../support/registry.js";
+import { upgradeStatus } from "../support/raw-http.js";
+import { TEST_SECRET, bearer, issueToken } from "../support/tokens.js";
+import { until } from "../support/until.js";
+
+const SILENCE_MS = 2_000;
+let platform: Platform;
+
+beforeAll(async () => {
+  platform = await startPlatform({
+    environment: {
+      ML_ENV: "test",
+      ML_JWT_SECRET_KEY: TEST_SECRET,
+      ML_MAX_SOCKETS: "12",
+      ML_MAX_SOCKETS_PER_CALLER: "3",
+      ML_MAX_SUBSCRIPTIONS_PER_CALLER: "4",
+      ML_SILENCE_TIMEOUT_MS: String(SILENCE_MS),
+      ML_OPERATION_TIMEOUT_MS: "1500",
+    },
+    headers: bearer(issueToken()),
+  });
+});
+afterAll(() => platform.remove());
+
+interface Message {
+  id?: string;
+  type: string;
+  payload?: [{ message: string; extensions: { code: string } }];
+}
+
+/** A client of graphql-transport-ws that keeps every message and how it was closed. */
+class RawSocket {
+  readonly messages: Message[] = [];
+  closed?: number;
+  readonly socket: WebSocket;
+
+  constructor() {
+    this.socket = new WebSocket(`${platform.url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+    this.socket.on("message", (data) => this.messages.push(JSON.parse(String(data as Buffer)) as Message));
+    this.socket.on("close", (code) => (this.closed = code));
+    this.socket.on("error", () => undefined);
+  }
+
+  static async opened(): Promise<RawSocket> {
+    const raw = new RawSocket();
+    await once(raw.socket, "open");
+    return raw;
+  }
+
+  static async of(sub: string): Promise<RawSocket> {
+    const raw = await RawSocket.opened();
+    raw.send({ type: "connection_init", payload: bearer(issueToken({ sub })) });
+    await until(() => raw.has("connection_ack") || raw.closed !== undefined);
+    return raw;
+  }
+
+  send(message: object): void {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  subscribe(id: string, query = "subscription { promotionEvents { cursor } }"): void {
+    this.send({ id, type: "subscribe", payload: { query } });
+  }
+
+  has(type: string, id?: string): boolean {
+    return this.messages.some((message) => message.type === type && message.id === id);
+  }
+
+  async end(): Promise<void> {
+    this.socket.terminate();
+    await until(() => this.closed !== undefined);
+  }
+}
+
+/** Waits until the process has noticed that earlier sockets are gone. */
+async function roomFor(sub: string): Promise<RawSocket> {
+  let raw = await RawSocket.of(sub);
+  await until(async () => {
+    if (raw.closed === undefined) return true;
+    raw = await RawSocket.of(sub);
+    return raw.closed === undefined;
+  });
+  return raw;
+}
+
+test("a caller has so many sockets, which others do not count against", async () => {
+  const own = [await RawSocket.of("crowd"), await RawSocket.of("crowd"), await RawSocket.of("crowd")];
+  expect(own.map(({ closed }) => closed)).toEqual([undefined, undefined, undefined]);
+  const tooMany = await RawSocket.of("crowd");
+  expect(tooMany.closed).toBe(4429);
+  const other = await RawSocket.of("loner");
+  expect(other.closed).toBeUndefined();
+  await own[0]!.end();
+  const again = await roomFor("crowd");
+  await Promise.all([own[1]!, own[2]!, other, again].map((raw) => raw.end()));
+});
+
+test("a caller has so many subscriptions on all of its sockets, and a closed socket gives its own back", async () => {
+  const first = await roomFor("subscriber");
+  const second = await roomFor("subscriber");
+  for (const id of ["a", "b"]) first.subscribe(id);
+  for (const id of ["c", "d", "e"]) second.subscribe(id);
+  await until(() => second.has("error", "e"));
+  expect(second.messages.find(({ id }) => id === "e")!.payload![0]).toMatchObject({
+    message: expect.stringMatching(/4 subscriptions at most/) as string,
+    extensions: { code: "RATE_LIMITED" },
+  });
+  await first.end();
+  await until(() => {
+    second.subscribe(`f${second.messages.length}`, "{ me { subject } }");
+    return second.messages.some(({ id, type }) => id?.startsWith("f") && type === "next");
+  });
+  await second.end();
+});
+
+test("a process has so many sockets, known or not", async () => {
+  const strangers = await Promise.all(Array.from({ length: 12 }, () => RawSocket.opened()));
+  expect(await upgradeStatus(platform, {})).toBe(503);
+  // They have not said who they are in time.
+  await until(() => strangers.every(({ closed }) => closed === 4408));
+  await until(async () => (await upgradeStatus(platform, {})) === 101);
+});
+
+test("a message beyond 64 KiB closes the socket", async () => {
+  const raw = await roomFor("loud");
+  raw.subscribe("x".repeat(70_000));
+  await until(() => raw.closed !== undefined);
+  expect(raw.closed).toBe(1009);
+});
+
+test("a socket that does not read what it asks for is dropped", async () => {
+  const raw = await roomFor("slow");
+  const { _socket: below } = raw.socket as unknown as { _socket: Socket };
+  below.pause();
+  const query = getIntrospectionQuery();
+  let id = 0;
+  const asking = setInterval(() => {
+    for (let i = 0; i < 4; i++) raw.subscribe(`q${id++}`, query);
+  }, 50);
+  // It can only be seen from elsewhere: who does not read learns nothing.
+  await until(async () => {
+    const another = await RawSocket.of("slow");
+    const second = await RawSocket.of("slow");
+    const third = await RawSocket.of("slow");
+    const free = third.closed === undefined;
+    await Promise.all([another, second, third].map((one) => one.end()));
+    return free;
+  }, 45_000).finally(() => {
+    clearInterval(asking);
+    raw.socket.terminate();
+  });
+});
+
+test("an HTTP client that does not read its answers is cut off", async () => {
+  const { hostname, port } = new URL(platform.url);
+  const socket = connect(Number(port), hostname);
+  socket.on("error", () => undefined);
+  const body = JSON.stringify({ query: getIntrospectionQuery() });
+  const request =
+    `POST /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\n` +
+    `Authorization: Bearer ${issueToken()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  socket.pause();
+  const asking = setInterval(() => {
+    if (socket.writableLength < 1_000_000) socket.write(request.repeat(50));
+  }, 20);
+  socket.once("close", () => clearInterval(asking));
+  // Writing meets a closed connection, reading was never tried.
+  await until(() => socket.destroyed, 30_000).finally(() => socket.destroy());
+});
+
+test("a call of a slow model is TIMEOUT on both doors", async () => {
+  await uploadVersion(platform, "slow", costlyRows(60));
+  await promote(platform, { model: "slow", number: 1 });
+  const rows = Array.from({ length: 250 }, () => new Array<number>(40).fill(0.5));
+  const query = `query ($values: JSON!) { predict(input: { model: "slow", inputs: [{ name: "x", values: $values }] }) { id } }`;
+  const { errors } = await platform.ask(query, { values: [...rows, ...rows, ...rows, ...rows] });
+  expect(errors).toMatchObject([{ extensions: { code: "TIMEOUT" } }]);
+  const raw = await roomFor("waiting");
+  const values = rows.slice(0, 200);
+  raw.send({ id: "p", type: "subscribe", payload: { query, variables: { values } } });
+  await until(() => raw.has("next", "p") || raw.has("error", "p"), 30_000);
+  await raw.end();
+});
