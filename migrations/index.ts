@@ -9,6 +9,7 @@ import { JobFamilies1797200000000 } from "./1797200000000-job-families.js";
 import { TrainingSegments1797200000001 } from "./1797200000001-training-segments.js";
 import { EventOrigin1797500000000 } from "./1797500000000-event-origin.js";
 import { ApiKeys1798000000000 } from "./1798000000000-api-keys.js";
+import { FourEyesLocksModels1798000000001 } from "./1798000000001-four-eyes-locks-models.js";
 import { Audit1798100000000 } from "./1798100000000-audit.js";
 
 /** In the order in which they are applied. */
@@ -24,5 +25,6 @@ export const migrations = [
   TrainingSegments1797200000001,
   EventOrigin1797500000000,
   ApiKeys1798000000000,
+  FourEyesLocksModels1798000000001,
   Audit1798100000000,
 ];

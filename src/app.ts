@@ -13,6 +13,7 @@ import type { Door } from "./gateway/door.js";
 import { createHealthDoor } from "./gateway/health-door.js";
 import { HealthState } from "./gateway/health-state.js";
 import { createGateway } from "./gateway/server.js";
+import { TlsServer } from "./gateway/tls-server.js";
 import { apiKeyEntities, createApiKeysModule } from "./modules/api-keys/index.js";
 import type { ApiKeysModule } from "./modules/api-keys/index.js";
 import { auditEntities, AuditedDatabase, auditPartitions, createAuditModule } from "./modules/audit/index.js";
@@ -123,10 +124,11 @@ export async function createApp(
   const { trail } = audit;
   const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
   const health = createHealth(config, engines, modules);
+  const tls = await readTls(config, logger);
   const door =
     serves === "health"
-      ? createHealthDoor(health)
-      : await createGraphDoor(latest, engines, { ...modules, audit, apiKeys }, { schema, health });
+      ? createHealthDoor(health, tls)
+      : await createGraphDoor(latest, engines, { ...modules, audit, apiKeys }, { schema, health, tls });
   audit.start();
   await apiKeys.credentials.start();
   await operations.feed.start();
@@ -203,11 +205,23 @@ interface DoorModules {
   apiKeys: ApiKeysModule;
 }
 
+async function readTls({ http }: Config, logger: Logger): Promise<TlsServer | undefined> {
+  return (
+    http.tls &&
+    TlsServer.read(http.tls, (err) =>
+      logger.warn(
+        { event: "tls.not_reloaded", err },
+        "the changed TLS files cannot be used; the ones before stay",
+      ),
+    )
+  );
+}
+
 function createGraphDoor(
   latest: LatestConfig,
   { database, ledger }: Engines,
   { models, operations, audit, apiKeys }: DoorModules,
-  served: { schema: GraphQLSchema; health: HealthState },
+  served: { schema: GraphQLSchema; health: HealthState; tls?: TlsServer },
 ): Promise<Door> {
   const { auth, http, limits, explorer } = latest();
   return createGateway({
@@ -219,6 +233,8 @@ function createGraphDoor(
     policy: http,
     publicUrl: http.publicUrl,
     maxBodyBytes: http.maxBodyBytes,
+    certificateRoles: http.certificateRoles,
+    trustedDocuments: http.trustedDocuments,
   });
 }
 

@@ -28,6 +28,12 @@ export interface HttpConfig {
   /** What clients see in front of a proxy, e.g. https://ml.example.com; derived from `Host` when absent. */
   publicUrl?: string;
   maxBodyBytes: number;
+  /** Absent: plain HTTP. */
+  tls?: { cert: string; key: string; clientCa?: string };
+  /** Of callers that a verified certificate names. */
+  certificateRoles: Record<string, ("VIEWER" | "ANALYST" | "ENGINEER" | "OPERATOR" | "ADMIN")[]>;
+  /** Absent: any document within the limits runs. */
+  trustedDocuments?: { file?: string };
 }
 
 /** Where the keys of an identity provider are found. */
@@ -296,6 +302,7 @@ const RATE = /^([a-z-]+)=([1-9]\d{0,5})$/;
 /** Variables that only make sense together. */
 function pairChecks(settings: Partial<Settings>): string[] {
   const pairs = [
+    ["ML_TLS_CERT", "ML_TLS_KEY"],
     ["ML_VECTOR_DB_CERT", "ML_VECTOR_DB_KEY"],
     ["ML_REDIS_CERT", "ML_REDIS_KEY"],
     ["ML_S3_ACCESS_KEY_ID", "ML_S3_SECRET_ACCESS_KEY"],
@@ -321,6 +328,7 @@ function toConfig(settings: Settings): Config {
       allowedOrigins: settings.ML_ALLOWED_ORIGINS,
       publicUrl: settings.ML_PUBLIC_URL,
       maxBodyBytes: settings.ML_MAX_BODY_BYTES,
+      ...doorConfig(settings),
     },
     limits: limitsConfig(settings, exposed),
     auth: { ...authConfig(settings), developerAccess: settings.ML_ENV === "development" && loopback },
@@ -367,6 +375,16 @@ function authConfig(settings: Settings): Omit<AuthConfig, "developerAccess"> {
     issuer: settings.ML_JWT_ISSUER,
     audience: settings.ML_JWT_AUDIENCE,
     provider: url === undefined ? undefined : { url, algorithms, rolesClaim },
+  };
+}
+
+function doorConfig(settings: Settings) {
+  const { ML_TLS_CERT: cert, ML_TLS_KEY: key, ML_TLS_CLIENT_CA: clientCa } = settings;
+  return {
+    tls: cert !== undefined && key !== undefined ? { cert, key, clientCa } : undefined,
+    certificateRoles: settings.ML_TLS_CLIENT_ROLES,
+    trustedDocuments:
+      settings.ML_TRUSTED_DOCUMENTS === "required" ? { file: settings.ML_TRUSTED_DOCUMENTS_FILE } : undefined,
   };
 }
 

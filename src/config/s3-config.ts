@@ -13,6 +13,8 @@ export interface S3Config {
   bucket: string;
   /** Absent: the environment's own credentials, e.g. of the node's role. A function is asked at each request. */
   credentials?: S3Credentials | (() => S3Credentials);
+  /** File of the authority of the store's certificate; absent: the known ones. */
+  ca?: string;
   pathStyle: boolean;
   /** Of model files kept on local disk. */
   localBytes: number;
@@ -31,6 +33,7 @@ export function s3Config(settings: Settings): S3Config | undefined {
     ...(accessKeyId !== undefined && secretAccessKey !== undefined
       ? { credentials: { accessKeyId, secretAccessKey } }
       : {}),
+    ca: settings.ML_S3_CA,
     pathStyle: settings.ML_S3_PATH_STYLE ?? true,
     localBytes: settings.ML_S3_LOCAL_BYTES,
   };

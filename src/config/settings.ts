@@ -125,6 +125,24 @@ function isNetwork(item: string): boolean {
   if (family === 0 || more.length > 0) return false;
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
+const certificateRoles = z.preprocess(
+  (value) => (value === undefined || value === "" ? {} : parsedJson(value)),
+  z.record(
+    z.string().regex(/^(URI:|DNS:|[A-Za-z]+=)./),
+    z.array(z.enum(["VIEWER", "ANALYST", "ENGINEER", "OPERATOR", "ADMIN"])).min(1),
+    {
+      error: 'allowed: JSON of names and roles, such as {"CN=pricing,O=254carbon": ["ANALYST"]}',
+    },
+  ),
+);
+
+function parsedJson(value: unknown): unknown {
+  try {
+    return JSON.parse(String(value));
+  } catch {
+    return undefined;
+  }
+}
 /** Only mentioned by name, never by value, in any message. */
 const secret = z.preprocess(blankIsAbsent, z.string().optional());
 /** Of kinds of keys that a provider may have; what one kind can do twice is there once at most. */
@@ -162,6 +180,12 @@ const settingsShape = {
   ML_ALLOWED_HOSTS: list,
   ML_ALLOWED_ORIGINS: list,
   ML_PUBLIC_URL: url(["http:", "https:"]),
+  ML_TLS_CERT: optionalText,
+  ML_TLS_KEY: optionalText,
+  ML_TLS_CLIENT_CA: optionalText,
+  ML_TLS_CLIENT_ROLES: certificateRoles,
+  ML_TRUSTED_DOCUMENTS: choice(["off", "required"], "off"),
+  ML_TRUSTED_DOCUMENTS_FILE: optionalText,
   ML_MAX_BODY_BYTES: whole(1024, 64 * MIB, 4 * MIB),
   ML_MAX_TOKENS: whole(100, 100_000, 1000),
   ML_MAX_DEPTH: whole(3, 100, 10),
@@ -201,6 +225,7 @@ const settingsShape = {
   ML_S3_BUCKET: optionalText,
   ML_S3_ACCESS_KEY_ID: secret,
   ML_S3_SECRET_ACCESS_KEY: secret,
+  ML_S3_CA: optionalText,
   ML_S3_PATH_STYLE: flag,
   ML_S3_LOCAL_BYTES: whole(MIB, 1024 * 1024 * MIB, 10 * 1024 * MIB),
   ML_MIRROR_BUCKET: optionalText,

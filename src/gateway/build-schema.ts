@@ -6,6 +6,7 @@ import { DateTimeScalar, JsonScalar } from "../modules/graph/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import { inLogScope } from "../telemetry/logger.js";
 import { checkAuthorization } from "./authorization.js";
+import { guardFields } from "./guard-fields.js";
 import { assertStorable } from "./storable-input.js";
 import { traceRootFields } from "./trace-root-fields.js";
 
@@ -31,6 +32,7 @@ export async function buildGraph(
     pubSub: { publish: noTopics, subscribe: noTopics },
     globalMiddlewares: traced ? [traceRootFields] : [],
   });
+  guardFields(schema);
   for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) audit(field, trail);
   return schema;
 }

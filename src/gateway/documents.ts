@@ -25,6 +25,7 @@ export interface CheckedDocument {
   document: DocumentNode;
   /** Its only one. */
   operation: OperationDefinitionNode;
+  text: string;
   /** SHA-256 of the text, in hexadecimal. */
   sha256: string;
 }
@@ -68,7 +69,7 @@ export class Documents {
       throw new RefusedDocumentError([new GraphQLError("the document has no operation")]);
     }
     const sha256 = createHash("sha256").update(text).digest("hex");
-    const checked = { document, operation, sha256 };
+    const checked = { document, operation, text, sha256 };
     this.checked.set(text, checked);
     this.hashed.set(sha256, document);
     return checked;

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { PreconditionFailedError } from "../shared/errors.js";
+import type { TlsServer } from "./tls-server.js";
 
 /** What a process answers over HTTP. */
 export interface Door {
@@ -14,12 +15,16 @@ export interface Door {
 }
 
 /** How every door listens. */
-export async function listenOn(fastify: FastifyInstance, host: string, port: number) {
+export async function listenOn(
+  fastify: FastifyInstance,
+  { host, port, tls }: { host: string; port: number; tls?: TlsServer },
+) {
   await fastify.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EADDRINUSE") throw error;
     throw new PreconditionFailedError(`port ${port} of ${host} is taken; ML_PORT=0 takes a free one`);
   });
+  if (tls) fastify.server.once("close", tls.follow(fastify.server as never));
   const { port: taken } = fastify.server.address() as { port: number };
   const name = host.includes(":") ? `[${host}]` : host;
-  return { url: `http://${name}:${taken}`, port: taken };
+  return { url: `${tls ? "https" : "http"}://${name}:${taken}`, port: taken };
 }

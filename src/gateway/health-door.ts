@@ -1,16 +1,27 @@
 import Fastify from "fastify";
+import type { FastifyInstance } from "fastify";
 import { metricsRegistry } from "../telemetry/metrics.js";
 import { listenOn } from "./door.js";
 import type { Door } from "./door.js";
 import { serveHealth } from "./health-endpoints.js";
 import type { HealthState } from "./health-state.js";
+import { secureAnswer } from "./security-headers.js";
+import type { TlsServer } from "./tls-server.js";
 
 /** The door of a worker: health for probes and metrics for Prometheus, no graph. */
-export function createHealthDoor(health: HealthState): Door {
-  const fastify = Fastify({ logger: false, forceCloseConnections: true });
+export function createHealthDoor(health: HealthState, tls?: TlsServer): Door {
+  const fastify = Fastify({
+    logger: false,
+    forceCloseConnections: true,
+    ...(tls ? { https: tls.options } : {}),
+  }) as FastifyInstance;
+  fastify.addHook("onRequest", (_request, reply, done) => {
+    secureAnswer(reply, tls !== undefined);
+    done();
+  });
   serveHealth(fastify, health, metricsRegistry);
   return {
-    listen: (host, port) => listenOn(fastify, host, port),
+    listen: (host, port) => listenOn(fastify, { host, port, tls }),
     close: () => fastify.close(),
   };
 }

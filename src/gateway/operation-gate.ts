@@ -3,6 +3,7 @@ import type { CheckedDocument, Documents } from "./documents.js";
 import { RefusedDocumentError } from "./documents.js";
 import { assertShallow } from "./nesting.js";
 import type { OperationCosts } from "./operation-cost.js";
+import type { TrustedDocuments } from "./trusted-documents.js";
 import type { RateLimiter } from "./rate-limiter.js";
 
 /** Of a document that is refused: somebody had to read it. */
@@ -23,11 +24,19 @@ export class OperationGate {
     readonly rates: RateLimiter,
     /** Points of one operation. */
     private readonly mostPoints: number,
+    /** Absent: whatever is within the limits runs. */
+    private readonly trusted?: TrustedDocuments,
   ) {}
+
+  /** Whether only documents that are known run, and may be named by their digest. */
+  get trusting(): boolean {
+    return this.trusted !== undefined;
+  }
 
   /**
    * @param caller who pays
    * @throws {RefusedDocumentError} for what is wrong with the document
+   * @throws {ForbiddenError} for a document that is not among the only ones that run
    * @throws {InvalidInputError} for one that is too dear, or input nested too deep
    * @throws {RateLimitedError}
    */
@@ -36,7 +45,7 @@ export class OperationGate {
     assertShallow("extensions", requested.extensions);
     let checked: CheckedDocument;
     try {
-      checked = this.documents.check(requested.query);
+      checked = this.documents.check(this.trusted ? this.trusted.textOf(requested) : requested.query);
     } catch (error) {
       if (error instanceof RefusedDocumentError)
         return this.charge(caller, REFUSED_POINTS, () => reject(error));

@@ -6,6 +6,7 @@ import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, Credentials, EventSource, Identity } from "../modules/identity/index.js";
 import { UnauthenticatedError } from "../shared/errors.js";
 import type { ClientAddresses } from "./client-address.js";
+import type { ClientCertificates } from "./client-certificates.js";
 import type { FailedLogins } from "./failed-logins.js";
 import { cameDirectly } from "./origin-guard.js";
 
@@ -18,6 +19,8 @@ export class RequestContexts {
     private readonly trail: AuditTrail,
     private readonly addresses: ClientAddresses,
     private readonly failedLogins: FailedLogins,
+    private readonly certificates: ClientCertificates,
+    private readonly overTls: boolean,
   ) {}
 
   /**
@@ -47,6 +50,10 @@ export class RequestContexts {
     credentials: Credentials,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
+    if (!credentials.authorization && !credentials.apiKey) {
+      const certified = this.certificates.identify(request);
+      if (certified) return certified;
+    }
     const address = this.addresses.of(request);
     try {
       this.failedLogins.assertMayTry(address);
@@ -71,7 +78,9 @@ export class RequestContexts {
     requestId: string,
     presence: CallerPresence,
   ): RequestContext {
-    const baseUrl = this.publicUrl?.replace(/\/$/, "") ?? `http://${request.headers.host ?? "localhost"}`;
+    const baseUrl =
+      this.publicUrl?.replace(/\/$/, "") ??
+      `${this.overTls ? "https" : "http"}://${request.headers.host ?? "localhost"}`;
     return new RequestContext(caller, requestId, baseUrl, presence, this.feed);
   }
 }

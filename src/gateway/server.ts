@@ -5,7 +5,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { GraphQLError } from "graphql";
 import type { GraphQLFormattedError, GraphQLSchema } from "graphql";
 import type { AuditTrail } from "../modules/audit/index.js";
-import type { Authenticator, EventSource, RequestContext } from "../modules/identity/index.js";
+import type { Authenticator, EventSource, RequestContext, Role } from "../modules/identity/index.js";
 import type { ModelsModule } from "../modules/models/index.js";
 import type { Database, ServedRequest } from "../ports/database.js";
 import type { PointsLedger } from "../ports/points-ledger.js";
@@ -15,6 +15,7 @@ import { metricsRegistry } from "../telemetry/metrics.js";
 import { SpanKind, inRemoteSpan, isTracing } from "../telemetry/tracing.js";
 import { createApollo } from "./apollo.js";
 import { serveArtifacts } from "./artifact-endpoints.js";
+import { ClientCertificates } from "./client-certificates.js";
 import { ClientAddresses } from "./client-address.js";
 import { grantCrossOrigin } from "./cross-origin.js";
 import type { DocumentLimits } from "./document-limits.js";
@@ -36,6 +37,9 @@ import { RateLimiter } from "./rate-limiter.js";
 import { RequestContexts } from "./request-contexts.js";
 import type { SocketLimits } from "./socket-census.js";
 import { serveSubscriptions } from "./subscriptions.js";
+import { secureAnswer } from "./security-headers.js";
+import type { TlsServer } from "./tls-server.js";
+import { TrustedDocuments } from "./trusted-documents.js";
 import { withoutSuggestions } from "./suggestions.js";
 
 export interface GatewayOptions {
@@ -50,6 +54,12 @@ export interface GatewayOptions {
   publicUrl?: string;
   explorer: boolean;
   maxBodyBytes: number;
+  /** Absent: any document within the limits runs. */
+  trustedDocuments?: { file?: string };
+  /** Absent: plain HTTP. */
+  tls?: TlsServer;
+  /** Of callers that a verified certificate names. */
+  certificateRoles: Readonly<Record<string, readonly Role[]>>;
   ledger: PointsLedger;
   limits: GatewayLimits;
 }
@@ -99,10 +109,19 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
     trail,
     addresses,
     new FailedLogins(limits.failedLogins),
+    new ClientCertificates(options.certificateRoles),
+    options.tls !== undefined,
   );
   const documents = new Documents(schema, limits.document, { introspection: explorer });
+  const trusted = options.trustedDocuments && TrustedDocuments.read(options.trustedDocuments.file);
   const rates = new RateLimiter(options.ledger, limits.ratePoints);
-  const gate = new OperationGate(documents, new OperationCosts(schema), rates, limits.operationPoints);
+  const gate = new OperationGate(
+    documents,
+    new OperationCosts(schema),
+    rates,
+    limits.operationPoints,
+    trusted,
+  );
   const apollo = createApollo(schema, { explorer, database, trail, documents });
   await apollo.start();
   const deadline = new OperationDeadline(database, limits.operationMs);
@@ -124,13 +143,18 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   };
   let closing: Promise<void> | undefined;
   return {
-    listen: (host, port) => listenOn(fastify, host, port),
+    listen: (host, port) => listenOn(fastify, { host, port, tls: options.tls }),
     close: (graceMs) => (closing ??= close(graceMs)),
   };
 }
 
 function createFastify(options: GatewayOptions): FastifyInstance {
-  const { policy, maxBodyBytes, database, health, limits } = options;
+  const { policy, maxBodyBytes, database, health, limits, tls } = options;
+  // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
+  const timeouts = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2,
+  };
   const fastify = Fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
@@ -138,16 +162,17 @@ function createFastify(options: GatewayOptions): FastifyInstance {
     forceCloseConnections: "idle",
     // What has come is answered, to the last one.
     return503OnClosing: false,
-    // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2 },
+    ...(tls ? { https: { ...timeouts, ...tls.options } } : { http: timeouts }),
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Whoever neither sends nor reads what was sent.
     connectionTimeout: limits.silenceMs,
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply as never, options),
   });
+  const secure = options.tls !== undefined || (options.publicUrl?.startsWith("https:") ?? false);
   fastify.addHook("onRequest", (request, reply, done) => {
-    void reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
+    void reply.header("x-request-id", request.id);
+    secureAnswer(reply, secure);
     // The client's next request goes to a process that stays.
     if (health.draining) void reply.header("connection", "close");
     if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);

@@ -98,6 +98,15 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
     `mutation { protectModelVersion(input: { model: "absent", number: 1 }) { version { number } } }`,
     OPERATORS,
   ],
+  setFourEyes: [
+    `mutation { setFourEyes(input: { model: "absent", required: true }) { model { id } } }`,
+    ADMINS,
+  ],
+  approvePromotion: [`mutation { approvePromotion(input: { transition: "absent" }) { pending } }`, PROMOTERS],
+  withdrawPromotion: [
+    `mutation { withdrawPromotion(input: { transition: "absent" }) { pending } }`,
+    PROMOTERS,
+  ],
   apiKeys: [`{ apiKeys { totalCount } }`, ADMINS],
   createApiKey: [`mutation { createApiKey(input: { name: "", roles: [] }) { secret } }`, ADMINS],
   rotateApiKey: [`mutation { rotateApiKey(input: { id: "absent" }) { secret } }`, ADMINS],

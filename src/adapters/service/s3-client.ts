@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { S3ServiceException } from "@aws-sdk/client-s3";
 import type { S3Config } from "../../config/s3-config.js";
-import { UnavailableError } from "../../shared/errors.js";
+import { PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
 
 /** Tries of one request; the client waits longer before each. */
 const ATTEMPTS = 4;
@@ -38,9 +39,20 @@ export function createS3Client(config: S3Config, endpoint: string, patience = PA
       requestTimeout: patience.answerMs,
       throwOnRequestTimeout: true,
       httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent(agent),
+      httpsAgent: new HttpsAgent({ ...agent, ca: readCa(config.ca) }),
     },
   });
+}
+
+/** @throws {PreconditionFailedError} for a file that cannot be read */
+function readCa(file: string | undefined): Buffer | undefined {
+  try {
+    return file === undefined ? undefined : readFileSync(file);
+  } catch (cause) {
+    throw new PreconditionFailedError(`ML_S3_CA: the file cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 /** Credentials that end are asked for again by the client: these could, at any time. */

@@ -37,7 +37,6 @@ export function createApiKeysModule(options: ApiKeysModuleOptions): ApiKeysModul
     nodeSources: [
       {
         type: "ApiKey",
-        permission: "key:manage",
         find: async (id) => {
           const row = await apiKeys.find(id);
           return row ? ApiKeyType.from(row) : undefined;

@@ -36,6 +36,7 @@ export const auditedMutations: Readonly<Record<string, AuditedMutation>> = {
   rotateApiKey: { target: "key:{id id}", shows: ["overlapDays"] },
   revokeApiKey: { target: "key:{id id}", shows: [] },
   setFourEyes: { target: "model:{model}", shows: ["required"] },
+  withdrawPromotion: { target: "transition:{id transition}", shows: [] },
   approvePromotion: { target: "transition:{id transition}", shows: [] },
 };
 

@@ -67,7 +67,6 @@ export function createAuditModule(options: AuditModuleOptions): AuditModule {
     nodeSources: [
       {
         type: "AuditEntry",
-        permission: "audit:read",
         find: async (id) => {
           const row = await new AuditEntryRepository(database.dataSource.manager).find(id);
           return row ? AuditEntryType.from(row) : undefined;

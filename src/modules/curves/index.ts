@@ -32,7 +32,6 @@ export function createCurvesModule(database: Database): CurvesModule {
     nodeSources: [
       {
         type: "Curve",
-        permission: "curve:read",
         find: async (id) => {
           const [row] = await curves.byIds([id]);
           return row instanceof Error || !row ? undefined : new CurveType(row);

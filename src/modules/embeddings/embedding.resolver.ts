@@ -1,6 +1,6 @@
 import { Arg, Authorized, Ctx, FieldResolver, Query, Resolver, Root } from "type-graphql";
 import { InvalidInputError } from "../../shared/errors.js";
-import { RequestContext } from "../identity/index.js";
+import { RequestContext, assertGranted } from "../identity/index.js";
 import { ModelRegistryService, ModelVersionType, ServedVersions } from "../models/index.js";
 import { assertTexts } from "./embed-input.rules.js";
 import type { EmbedLimits } from "./embed-input.rules.js";
@@ -21,7 +21,9 @@ export class EmbeddingResolver {
   async embed(@Arg("input") input: EmbedInput, @Ctx() context: RequestContext): Promise<EmbedResultType> {
     const { texts, role, truncate, version } = input;
     assertTexts(texts, this.limits);
-    const served = await this.served.resolve(input.model ?? (await this.onlyEmbedder()), version);
+    const model = input.model ?? (await this.onlyEmbedder());
+    assertGranted(context.caller, "text:embed", { model });
+    const served = await this.served.resolve(model, version);
     const embeddings = await this.embeddings.embed(served, texts, {
       role: role ?? "PASSAGE",
       priority: "interactive",

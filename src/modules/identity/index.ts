@@ -9,5 +9,6 @@ export type { IdentitySecrets, SecretSource } from "./identity-secrets.js";
 export type { KeyCredentials } from "./key-credentials.js";
 export type { EventSource } from "./request-context.js";
 export { CallerPresence, RequestContext } from "./request-context.js";
-export { ROLES, mayDo, mayGive, parseRoles } from "./roles.rules.js";
+export { READ_PERMISSIONS, readPermissionOf } from "./read-permissions.rules.js";
+export { ROLES, mayDo, mayGive, parseRoles, permissionsOf } from "./roles.rules.js";
 export type { Permission, Role } from "./roles.rules.js";

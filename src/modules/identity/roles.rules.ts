@@ -32,6 +32,7 @@ const OPERATOR = [
   "training:cancel",
   "collection:reindex",
   "model:protect",
+  "model:recover",
   "upkeep:read",
   "upkeep:start",
   "audit:read",
@@ -40,7 +41,7 @@ const OPERATOR = [
 export type Permission = (typeof ENGINEER)[number] | (typeof OPERATOR)[number] | (typeof GOVERNING)[number];
 
 /** What concerns who may do what. */
-const GOVERNING = ["key:manage"] as const;
+const GOVERNING = ["key:manage", "model:govern"] as const;
 
 /** What each role may do; ADMIN may do everything. */
 const PERMISSIONS: Record<Role, readonly Permission[]> = {
@@ -50,6 +51,10 @@ const PERMISSIONS: Record<Role, readonly Permission[]> = {
   OPERATOR,
   ADMIN: [...new Set<Permission>([...ENGINEER, ...OPERATOR, ...GOVERNING])],
 };
+
+export function permissionsOf(role: Role): readonly Permission[] {
+  return PERMISSIONS[role];
+}
 
 export function mayDo(roles: readonly Role[], permission: Permission): boolean {
   return roles.some((role) => PERMISSIONS[role].includes(permission));

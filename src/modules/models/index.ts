@@ -13,6 +13,7 @@ import { ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
 import { ModelRegistryService } from "./model-registry.service.js";
+import { FourEyesResolver } from "./four-eyes.resolver.js";
 import { ModelProtectionResolver } from "./model-protection.resolver.js";
 import { ModelResolver } from "./model.resolver.js";
 import { ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
@@ -20,10 +21,11 @@ import { ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionResolver, StageTransitionResolver } from "./model-version.resolver.js";
 import { ProductionWarmup } from "./production-warmup.js";
 import { ServedVersions } from "./served-versions.js";
+import { PromotionRequestRow } from "./promotion-request.entity.js";
 import { StageTransitionRow } from "./stage-transition.entity.js";
 import { VersionCleanup } from "./version-cleanup.service.js";
 
-export const modelEntities = [ModelRow, ModelVersionRow, StageTransitionRow];
+export const modelEntities = [ModelRow, ModelVersionRow, StageTransitionRow, PromotionRequestRow];
 
 export interface ModelsModule {
   registry: ModelRegistryService;
@@ -74,6 +76,7 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
       new ModelVersionResolver(registry, lifecycle, curves.curves, links, options.trail),
       new StageTransitionResolver(registry),
       new ModelProtectionResolver(registry),
+      new FourEyesResolver(lifecycle),
     ],
     nodeSources: nodeSources(registry, lifecycle),
   };
@@ -83,7 +86,6 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
   return [
     {
       type: "Model",
-      permission: "model:read",
       find: async (id) => {
         const [row] = await registry.modelsByIds([id]);
         return row instanceof Error || !row ? undefined : new ModelType(row);
@@ -91,7 +93,6 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
     },
     {
       type: "ModelVersion",
-      permission: "model:read",
       find: async (id) => {
         const [row] = await registry.versionsByIds([id]);
         return row instanceof Error || !row ? undefined : new ModelVersionType(row);
@@ -99,7 +100,6 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
     },
     {
       type: "StageTransition",
-      permission: "model:read",
       find: async (id) => {
         const row = await lifecycle.findTransition(id);
         return row ? new StageTransitionType(row) : undefined;

@@ -8,6 +8,17 @@ export function isExclusive(stage: Stage): boolean {
 }
 
 /**
+ * Stages whose grant a change needs: the one that is entered, and production when it is left. Where neither stage
+ * holds one version, or one only leaves staging, it is the one of the two that counts.
+ */
+export function stagesTouched(from: Stage, to: Stage): Stage[] {
+  const touched = new Set<Stage>();
+  if (isExclusive(to)) touched.add(to);
+  if (from === "PRODUCTION" || (from === "STAGING" && !isExclusive(to))) touched.add(from);
+  return touched.size > 0 ? [...touched] : [to];
+}
+
+/**
  * @param expectedCurrent number of the version that the caller believes is in the stage; 0: none
  * @throws {PreconditionFailedError} for a version that is not READY, or whose artifact is gone
  * @throws {ConflictError} when another version is in the stage than expected

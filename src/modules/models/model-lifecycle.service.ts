@@ -1,8 +1,14 @@
 import type { Database, Transaction } from "../../ports/database.js";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
-import { InvalidInputError, PreconditionFailedError } from "../../shared/errors.js";
+import {
+  ForbiddenError,
+  InvalidInputError,
+  NotFoundError,
+  PreconditionFailedError,
+} from "../../shared/errors.js";
 import { reportStageTransition } from "../../telemetry/events.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
+import { assertGranted, mayDo, personOf } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { onceOnly } from "../operations/index.js";
 import type { ModelRow } from "./model.entity.js";
@@ -12,12 +18,18 @@ import {
   assertMayEnter,
   isExclusive,
   rollbackTarget,
+  stagesTouched,
 } from "./model-lifecycle.rules.js";
 import type { ModelRegistryService } from "./model-registry.service.js";
 import type { ModelVersionRow, Stage } from "./model-version.entity.js";
 import { ModelVersionRepository } from "./model-version.repository.js";
+import { ModelRepository } from "./model.repository.js";
+import type { PromotionRequestRow } from "./promotion-request.entity.js";
+import { PromotionRequestRepository } from "./promotion-request.repository.js";
 import type { ServedVersions } from "./served-versions.js";
 import type { StageTransitionRow } from "./stage-transition.entity.js";
+import { toTransitionRecord } from "./transition-record.js";
+import type { TransitionRecord } from "./transition-record.js";
 import { filesKey } from "./version-files.js";
 import { failpoint } from "../../shared/failpoint.js";
 
@@ -57,10 +69,14 @@ interface Entry {
   incumbent: ModelVersionRow | null;
   kind: "PROMOTION" | "ROLLBACK";
   reason: string | null | undefined;
+  /** Who asked for it, where another person's word lets it happen. */
+  approves?: PromotionRequestRow;
 }
 
 interface Change {
   transition: string;
+  /** It waits for a second person. */
+  pending?: true;
   /** Key of the artifact that left production. */
   retired?: string;
 }
@@ -82,8 +98,9 @@ export class ModelLifecycleService {
   }
 
   /** Warms the version, then puts it into the stage, in one transaction with its history and event. */
-  async promote(request: PromotionRequest, caller: Caller): Promise<StageTransitionRow> {
+  async promote(request: PromotionRequest, caller: Caller): Promise<TransitionRecord> {
     assertReason(request.reason);
+    assertGranted(caller, "model:promote", { model: request.model });
     const { version } = await this.registry.requireVersion(request.model, request.number);
     assertArtifactKept(version);
     if (version.status === "READY" && isExclusive(request.stage)) await this.served.warm(version);
@@ -97,6 +114,7 @@ export class ModelLifecycleService {
           const model = await this.registry.lockModel(tx, request.model);
           const versions = new ModelVersionRepository(tx);
           const candidate = (await versions.find(version.id))!;
+          assertStagesGranted(caller, model, candidate.stage, request.stage);
           const incumbent = isExclusive(request.stage)
             ? await versions.inStage(model.id, request.stage)
             : null;
@@ -108,6 +126,9 @@ export class ModelLifecycleService {
           }
           const { stage: to, reason } = request;
           const entry: Entry = { version: candidate, to, incumbent, kind: "PROMOTION", reason };
+          if (model.fourEyes && stagesTouched(candidate.stage, to).includes("PRODUCTION")) {
+            return this.ask(tx, model, entry, request.expectedCurrent, caller);
+          }
           return this.enter(tx, model, entry, caller, followUps);
         },
       ),
@@ -116,8 +137,9 @@ export class ModelLifecycleService {
   }
 
   /** Puts back the version that was in production before the current one. */
-  async rollback(request: RollbackRequest, caller: Caller): Promise<StageTransitionRow> {
+  async rollback(request: RollbackRequest, caller: Caller): Promise<TransitionRecord> {
     assertReason(request.reason);
+    assertGranted(caller, "model:promote", { model: request.model, stage: "PRODUCTION" });
     await this.warmRollbackTarget(request.model);
     const { idempotencyKey, ...body } = request;
     const followUps: FollowUp[] = [];
@@ -127,6 +149,11 @@ export class ModelLifecycleService {
         { caller: caller.subject, operation: "rollbackModel", key: idempotencyKey, body },
         async (): Promise<Change> => {
           const model = await this.registry.lockModel(tx, request.model);
+          if (model.fourEyes && !mayDo(caller.roles, "model:recover")) {
+            throw new ForbiddenError(
+              `production of "${model.name}" asks for four eyes: rolling it back needs model:recover`,
+            );
+          }
           const versions = new ModelVersionRepository(tx);
           const incumbent = await versions.inStage(model.id, "PRODUCTION");
           assertExpected(incumbent ?? undefined, "PRODUCTION", request.expectedCurrent);
@@ -148,6 +175,82 @@ export class ModelLifecycleService {
     return this.afterwards(request.model, change, followUps);
   }
 
+  /**
+   * The second person's word: all is checked again, and then done.
+   * @throws {ForbiddenError} for the person who asked
+   * @throws {PreconditionFailedError} when it waits no more
+   */
+  async approve(id: string, caller: Caller): Promise<TransitionRecord> {
+    const { request, model: known } = await this.requireRequest(id);
+    assertGranted(caller, "model:promote", { model: known.name, stage: "PRODUCTION" });
+    assertAnother(caller, request);
+    const version = (await this.versions().find(request.versionId))!;
+    if (request.status === "PENDING" && version.status === "READY" && isExclusive(request.to)) {
+      assertArtifactKept(version);
+      await this.served.warm(version);
+    }
+    const followUps: FollowUp[] = [];
+    const change = await this.database.transaction(async (tx): Promise<Change> => {
+      const model = await this.registry.lockModel(tx, known.name);
+      const current = (await new PromotionRequestRepository(tx).find(id))!;
+      if (current.status !== "PENDING")
+        throw new PreconditionFailedError(`the promotion is ${current.status}`);
+      const versions = new ModelVersionRepository(tx);
+      const candidate = (await versions.find(current.versionId))!;
+      const { to, reason, expectedCurrent } = current;
+      const incumbent = isExclusive(to) ? await versions.inStage(model.id, to) : null;
+      assertMayEnter(candidate, to, incumbent ?? undefined, expectedCurrent);
+      if (candidate.stage === to)
+        throw new PreconditionFailedError(`version ${candidate.number} is in ${to} already`);
+      assertStagesGranted(caller, model, candidate.stage, to);
+      await new PromotionRequestRepository(tx).closePending(model.id, "MADE", caller.subject);
+      const entry: Entry = {
+        version: candidate,
+        to,
+        incumbent,
+        kind: "PROMOTION",
+        reason,
+        approves: current,
+      };
+      return this.enter(tx, model, entry, caller, followUps);
+    });
+    return this.afterwards(known.name, { ...change, repeated: false }, followUps);
+  }
+
+  /** Takes back what waits; nothing has changed, and nothing will. */
+  async withdraw(id: string, caller: Caller): Promise<TransitionRecord> {
+    const { model: known } = await this.requireRequest(id);
+    assertGranted(caller, "model:promote", { model: known.name, stage: "PRODUCTION" });
+    await this.database.transaction(async (tx) => {
+      const model = await this.registry.lockModel(tx, known.name);
+      const requests = new PromotionRequestRepository(tx);
+      const { status } = (await requests.find(id))!;
+      if (status === "WITHDRAWN") return;
+      if (status !== "PENDING") throw new PreconditionFailedError(`the promotion is ${status}`);
+      await requests.closePending(model.id, "WITHDRAWN", caller.subject);
+    });
+    return (await this.findTransition(id))!;
+  }
+
+  /** Lets production of a model change by the word of two persons only, or of one; what waits is withdrawn then. */
+  async setFourEyes(modelName: string, required: boolean, caller: Caller): Promise<ModelRow> {
+    return this.database.transaction(async (tx) => {
+      const model = await this.registry.lockModel(tx, modelName);
+      await new ModelRepository(tx).update(model, { fourEyes: required });
+      if (!required)
+        await new PromotionRequestRepository(tx).closePending(model.id, "WITHDRAWN", caller.subject);
+      return model;
+    });
+  }
+
+  async pendingOf(modelIds: readonly string[]): Promise<(TransitionRecord | null)[]> {
+    const found = await new PromotionRequestRepository(this.database.dataSource.manager).pendingOf(modelIds);
+    return modelIds.map((id) => {
+      const request = found.get(id);
+      return request ? toTransitionRecord(request) : null;
+    });
+  }
+
   history(model: ModelRow, page: PageRequest): Promise<Page<StageTransitionRow>> {
     return this.versions().transitions(model.id, page);
   }
@@ -156,8 +259,41 @@ export class ModelLifecycleService {
     return this.versions().productionAt(model.id, time);
   }
 
-  findTransition(id: string): Promise<StageTransitionRow | null> {
-    return this.versions().findTransition(id);
+  /** Made or not: what waits for a second person is found, too. */
+  async findTransition(id: string): Promise<TransitionRecord | null> {
+    const made = await this.versions().findTransition(id);
+    if (made) return made;
+    const request = await new PromotionRequestRepository(this.database.dataSource.manager).find(id);
+    return request && toTransitionRecord(request);
+  }
+
+  /** @throws {NotFoundError | PreconditionFailedError} when nothing with that id has waited for a second person */
+  private async requireRequest(id: string): Promise<{ request: PromotionRequestRow; model: ModelRow }> {
+    const request = await new PromotionRequestRepository(this.database.dataSource.manager).find(id);
+    if (!request) {
+      if (await this.versions().findTransition(id)) {
+        throw new PreconditionFailedError("the change needed nobody's approval");
+      }
+      throw new NotFoundError("input.transition: no such StageTransition", { field: "input.transition" });
+    }
+    const model = await this.registry.modelWithin(this.database.dataSource.manager, request.modelId);
+    return { request, model };
+  }
+
+  /** Notes what is to be done once another person says so. */
+  private async ask(
+    tx: Transaction,
+    model: ModelRow,
+    { version, to, reason }: Entry,
+    expectedCurrent: number | null | undefined,
+    caller: Caller,
+  ): Promise<Change> {
+    const request = await new PromotionRequestRepository(tx).insert({
+      ...{ modelId: model.id, versionId: version.id, from: version.stage, to },
+      ...{ expectedCurrent: expectedCurrent ?? null, reason: reason ?? null },
+      ...{ requestedBy: caller.subject, requester: personOf(caller) },
+    });
+    return { transition: request.id, pending: true };
   }
 
   /** Outside the transaction, so that nobody waits for a model to load; inside, the target is read again. */
@@ -178,7 +314,7 @@ export class ModelLifecycleService {
   private async enter(
     tx: Transaction,
     model: ModelRow,
-    { version, to, incumbent, kind, reason }: Entry,
+    { version, to, incumbent, kind, reason, approves }: Entry,
     caller: Caller,
     followUps: FollowUp[],
   ): Promise<Change> {
@@ -187,8 +323,9 @@ export class ModelLifecycleService {
       version,
       to,
       incumbent: incumbent ?? undefined,
-      actor: caller.subject,
+      actor: approves?.requestedBy ?? caller.subject,
       reason: reason ?? null,
+      approved: approves && { id: approves.id, by: caller.subject },
     });
     if (to !== "PRODUCTION") return { transition: transition.id };
     for (const handle of this.productionHandlers) followUps.push(await handle(tx, model, version, caller));
@@ -203,7 +340,8 @@ export class ModelLifecycleService {
     modelName: string,
     change: Change & { repeated: boolean },
     followUps: readonly FollowUp[],
-  ): Promise<StageTransitionRow> {
+  ): Promise<TransitionRecord> {
+    if (change.pending) return (await this.findTransition(change.transition))!;
     failpoint("promotion.committed");
     await this.served.changed(modelName);
     for (const followUp of followUps) await followUp();
@@ -219,6 +357,17 @@ export class ModelLifecycleService {
   private versions(): ModelVersionRepository {
     return new ModelVersionRepository(this.database.dataSource.manager);
   }
+}
+
+/** @throws {ForbiddenError} when grants keep the caller from a stage that the change concerns */
+function assertStagesGranted(caller: Caller, { name: model }: ModelRow, from: Stage, to: Stage): void {
+  for (const stage of stagesTouched(from, to)) assertGranted(caller, "model:promote", { model, stage });
+}
+
+/** @throws {ForbiddenError} when one person speaks through both */
+function assertAnother(caller: Caller, { requester }: PromotionRequestRow): void {
+  if (personOf(caller) !== requester) return;
+  throw new ForbiddenError("the promotion needs the word of another person than the one who asked for it");
 }
 
 function assertReason(reason: string | null | undefined): void {

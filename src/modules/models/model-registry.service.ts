@@ -6,6 +6,7 @@ import type { ByteRange, ObjectStore } from "../../ports/object-store.js";
 import type { EmbedderOptions, EmbedderRequest } from "../../shared/embedder-options.js";
 import { ConflictError, InvalidInputError, NotFoundError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
+import { assertGranted } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { JobRepository, onceOnly } from "../operations/index.js";
 import type { JobRow, JobRun, JobService } from "../operations/index.js";
@@ -92,6 +93,7 @@ export class ModelRegistryService {
 
   async register(input: ModelRegistration, caller: Caller): Promise<ModelRow> {
     assertModelName(input.name, "input.name");
+    assertGranted(caller, "model:register", { model: input.name });
     assertEntries(input.tags ?? [], "input.tags");
     if ((input.description?.length ?? 0) > 4096)
       throw InvalidInputError.at("input.description", "at most 4096 characters");
@@ -124,6 +126,7 @@ export class ModelRegistryService {
   /** Announces an artifact; its bytes are uploaded next. */
   async createVersion(request: VersionRequest, caller: Caller): Promise<ModelVersionRow> {
     const { sha256, bytes, metrics, parameters, files, embedder } = request;
+    assertGranted(caller, "model:upload", { model: request.model });
     assertArtifact({ sha256, bytes }, "input", this.maxArtifactBytes);
     assertFiles(files ?? [], this.maxArtifactBytes);
     assertEntries(metrics ?? [], "input.metrics");
@@ -188,6 +191,7 @@ export class ModelRegistryService {
     number: number,
     caller: Caller,
   ): Promise<{ version: ModelVersionRow; job: JobRow | null }> {
+    assertGranted(caller, "model:upload", { model: modelName });
     const { version } = await this.requireVersion(modelName, number);
     if (version.status === "PENDING") await this.assertUploaded(version);
     failpoint("artifact.stored");
@@ -299,7 +303,13 @@ export class ModelRegistryService {
    * Keeps a version's artifact from cleanups, or lets it go.
    * @throws {PreconditionFailedError} when it has been removed already
    */
-  async protect(modelName: string, number: number, isProtected: boolean): Promise<ModelVersionRow> {
+  async protect(
+    modelName: string,
+    number: number,
+    isProtected: boolean,
+    caller: Caller,
+  ): Promise<ModelVersionRow> {
+    assertGranted(caller, "model:protect", { model: modelName });
     const { version } = await this.requireVersion(modelName, number);
     return this.database.transaction(async (tx) => {
       await this.lockModel(tx, modelName);

@@ -24,6 +24,8 @@ export interface StageChange {
   incumbent: ModelVersionRow | undefined;
   actor: string;
   reason: string | null;
+  /** Of the request that somebody else has approved. */
+  approved?: { id: string; by: string };
 }
 
 /** Versions of models, their stages and the history of these. */
@@ -127,14 +129,25 @@ export class ModelVersionRepository {
     const from = version.stage;
     if (incumbent && isExclusive(to)) await this.update(incumbent, { stage: "ARCHIVED" });
     await this.update(version, { stage: to });
-    const id = randomUUID();
+    const id = change.approved?.id ?? randomUUID();
     // Milliseconds, as clients see it: asked what was in production at that instant, it is this version.
     await this.tx.query(
       `WITH numbered AS (UPDATE models SET last_transition = last_transition + 1 WHERE id = $2 RETURNING last_transition)
        INSERT INTO stage_transitions
-         (id, model_id, sequence, kind, version_id, from_stage, to_stage, retired_id, actor, reason, at)
-       SELECT $1, $2, last_transition, $3, $4, $5, $6, $7, $8, $9, date_trunc('milliseconds', clock_timestamp()) FROM numbered`,
-      [id, model.id, change.kind, version.id, from, to, incumbent?.id ?? null, change.actor, change.reason],
+         (id, model_id, sequence, kind, version_id, from_stage, to_stage, retired_id, actor, reason, at, approved_by)
+       SELECT $1, $2, last_transition, $3, $4, $5, $6, $7, $8, $9, date_trunc('milliseconds', clock_timestamp()), $10 FROM numbered`,
+      [
+        id,
+        model.id,
+        change.kind,
+        version.id,
+        from,
+        to,
+        incumbent?.id ?? null,
+        change.actor,
+        change.reason,
+        change.approved?.by ?? null,
+      ],
     );
     await new OutboxRepository(this.tx).append({
       topic: "promotion",

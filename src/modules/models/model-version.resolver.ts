@@ -15,7 +15,7 @@ import type { DirectLink } from "../../ports/object-store.js";
 import { NotFoundError } from "../../shared/errors.js";
 import { AuditTrail } from "../audit/index.js";
 import { CurveService, CurveType, curveLoader } from "../curves/index.js";
-import { RequestContext, mayDo } from "../identity/index.js";
+import { RequestContext, isGranted, mayDo } from "../identity/index.js";
 import { JobType, toEventCursor } from "../operations/index.js";
 import type { StoredEvent } from "../operations/index.js";
 import { ArtifactLinks } from "./artifact-links.js";
@@ -88,8 +88,11 @@ export class ModelVersionResolver {
     nullable: true,
     description: "Null for callers who may not download it, and once a cleanup has removed it.",
   })
-  artifact(@Root() { row }: ModelVersionType, @Ctx() context: RequestContext): Artifact | null {
-    if (!mayDo(context.caller.roles, "model:download") || row.artifactRemovedAt !== null) return null;
+  async artifact(
+    @Root() { row }: ModelVersionType,
+    @Ctx() context: RequestContext,
+  ): Promise<Artifact | null> {
+    if (row.artifactRemovedAt !== null || !(await this.mayDownload(row, context))) return null;
     const link = (file: ArtifactFileRecord) => this.link(context, row, file);
     const [graph, ...files] = filesOf(row).map((file) => ({
       ...file,
@@ -140,16 +143,16 @@ export class ModelVersionResolver {
   @Authorized("model:promote")
   @Mutation(() => StageTransitionPayload, {
     nullable: true,
-    description: "Puts this version into the stage and retires the one it replaces.",
+    description:
+      "Puts this version into the stage and retires the one it replaces. Where the model asks for four eyes, what " +
+      "concerns production waits for approvePromotion.",
   })
   async promoteModelVersion(
     @Arg("input") input: PromoteModelVersionInput,
     @Ctx() { caller }: RequestContext,
   ): Promise<StageTransitionPayload> {
-    return {
-      transition: new StageTransitionType(await this.lifecycle.promote(input, caller)),
-      pending: false,
-    };
+    const transition = new StageTransitionType(await this.lifecycle.promote(input, caller));
+    return { transition, pending: transition.status === "PENDING" };
   }
 
   @Authorized("model:promote")
@@ -186,6 +189,14 @@ export class ModelVersionResolver {
     const row = await this.lifecycle.findTransition(String(event.payload.transition));
     if (!row) throw new NotFoundError("no such StageTransition");
     return { cursor: toEventCursor(event.position), at: event.at, transition: new StageTransitionType(row) };
+  }
+
+  private async mayDownload({ modelId }: ModelVersionRow, context: RequestContext): Promise<boolean> {
+    const { roles, grants } = context.caller;
+    if (!mayDo(roles, "model:download")) return false;
+    if (grants === undefined) return true;
+    const { name } = await modelLoader(context, this.registry).load(modelId);
+    return isGranted(grants, "model:download", { model: name });
   }
 
   /** Entered before it is given out: one that leads into the store is seen by nobody again. */

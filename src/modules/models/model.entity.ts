@@ -28,6 +28,10 @@ export class ModelRow {
   @Column({ name: "last_transition", type: "integer", default: 0 })
   lastTransition!: number;
 
+  /** What is in production changes by the word of two persons only. */
+  @Column({ name: "four_eyes", type: "boolean", default: false })
+  fourEyes!: boolean;
+
   @Column({ name: "created_by", type: "text" })
   createdBy!: string;
 

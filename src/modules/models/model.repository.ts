@@ -25,6 +25,11 @@ export class ModelRepository {
     return new Map(rows.map((row) => [row.id, row]));
   }
 
+  async update(model: ModelRow, changes: Partial<ModelRow>): Promise<void> {
+    Object.assign(model, changes);
+    await this.tx.update(ModelRow, model.id, changes as never);
+  }
+
   /** Does nothing when the name is taken. */
   async insert(
     model: Pick<ModelRow, "id" | "name" | "kind" | "description" | "tags" | "createdBy">,

@@ -16,7 +16,9 @@ import {
 import { Embedder, EmbedderInput } from "./embedder.types.js";
 import type { ModelKind, ModelRow } from "./model.entity.js";
 import type { ModelVersionRow, Stage, VersionStatus } from "./model-version.entity.js";
-import type { StageTransitionRow, TransitionKind } from "./stage-transition.entity.js";
+import type { TransitionStatus } from "./promotion-request.entity.js";
+import type { TransitionKind } from "./stage-transition.entity.js";
+import type { TransitionRecord } from "./transition-record.js";
 
 const enumOf = <const T extends readonly string[]>(...names: T) =>
   Object.fromEntries(names.map((name) => [name, name])) as { [N in T[number]]: N };
@@ -25,6 +27,7 @@ export const ModelKindEnum = enumOf("CURVE_FORECASTER", "TENSOR", "TEXT_EMBEDDER
 export const StageEnum = enumOf("NONE", "STAGING", "PRODUCTION", "ARCHIVED");
 export const VersionStatusEnum = enumOf("PENDING", "READY", "REJECTED");
 export const TransitionKindEnum = enumOf("PROMOTION", "ROLLBACK");
+export const TransitionStatusEnum = enumOf("PENDING", "MADE", "WITHDRAWN", "SUPERSEDED");
 // prettier-ignore
 export const TensorTypeEnum = enumOf(
   "FLOAT32", "FLOAT64", "FLOAT16", "INT8", "INT16", "INT32", "INT64",
@@ -33,6 +36,7 @@ export const TensorTypeEnum = enumOf(
 registerEnumType(ModelKindEnum, { name: "ModelKind" });
 registerEnumType(StageEnum, { name: "Stage" });
 registerEnumType(VersionStatusEnum, { name: "VersionStatus" });
+registerEnumType(TransitionStatusEnum, { name: "TransitionStatus" });
 registerEnumType(TransitionKindEnum, { name: "TransitionKind" });
 registerEnumType(TensorTypeEnum, { name: "TensorType" });
 
@@ -52,6 +56,9 @@ export class ModelType extends Node {
   @Field(() => [Tag])
   tags: Tag[];
 
+  @Field({ description: "What is in production changes by the word of two persons only." })
+  fourEyes: boolean;
+
   @Field(() => DateTimeScalar)
   createdAt: Date;
 
@@ -63,6 +70,7 @@ export class ModelType extends Node {
     this.kind = row.kind;
     this.description = row.description;
     this.tags = row.tags;
+    this.fourEyes = row.fourEyes;
     this.createdAt = row.createdAt;
   }
 }
@@ -190,7 +198,7 @@ export class ModelVersionType extends Node {
     "appends one transition; promoting a version to where it already is returns its last one.",
 })
 export class StageTransitionType extends Node {
-  readonly row: StageTransitionRow;
+  readonly row: TransitionRecord;
 
   @Field(() => TransitionKindEnum)
   kind: TransitionKind;
@@ -201,7 +209,12 @@ export class StageTransitionType extends Node {
   @Field(() => StageEnum)
   to: Stage;
 
-  @Field()
+  @Field(() => TransitionStatusEnum, {
+    description: "MADE, unless it waits for a second person or has waited in vain.",
+  })
+  status: TransitionStatus;
+
+  @Field({ description: "Who made it, or asked for it." })
   actor: string;
 
   @Field(() => String, {
@@ -216,7 +229,7 @@ export class StageTransitionType extends Node {
   @Field(() => DateTimeScalar)
   at: Date;
 
-  constructor(row: StageTransitionRow) {
+  constructor(row: TransitionRecord) {
     super();
     this.row = row;
     this.id = toNodeId("StageTransition", row.id);
@@ -227,6 +240,7 @@ export class StageTransitionType extends Node {
     this.approvedBy = row.approvedBy;
     this.reason = row.reason;
     this.at = row.at;
+    this.status = row.status ?? "MADE";
   }
 }
 

@@ -54,7 +54,6 @@ export function createOperationsModule(
     nodeSources: [
       {
         type: "Job",
-        permission: "job:read",
         find: async (id) => {
           const row = await jobs.find(id);
           return row ? JobType.from(row) : undefined;

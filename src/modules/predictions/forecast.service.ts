@@ -4,6 +4,7 @@ import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../..
 import { CachedAnswers, asJson } from "../caching/index.js";
 import type { AnswerStore } from "../caching/index.js";
 import type { CurveHistory, CurveRow, CurveService } from "../curves/index.js";
+import { assertGranted } from "../identity/index.js";
 import { inSpan } from "../../telemetry/tracing.js";
 import type { ModelVersionRow, ServedVersion, ServedVersions, VersionSelector } from "../models/index.js";
 import { curveFrequency, stepAhead } from "./forecast-calendar.rules.js";
@@ -74,6 +75,7 @@ export class ForecastService {
 
   async forecast(request: ForecastRequest, asker: Asker): Promise<FreshForecast> {
     const began = performance.now();
+    assertGranted(asker.caller, "curve:forecast", { model: request.model ?? DEFAULT_MODEL });
     const [curve, served] = await Promise.all([
       this.curves.require(request.curve, "input.curve"),
       this.served.resolve(request.model ?? DEFAULT_MODEL, request.version),

@@ -4,6 +4,9 @@ import type { Logger } from "../../telemetry/logger.js";
 import type { AnswerStore } from "../caching/index.js";
 import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
+import { isGranted } from "../identity/index.js";
+import type { Narrowable, RequestContext } from "../identity/index.js";
+import { modelLoader, versionLoader } from "../models/index.js";
 import type { ModelsModule } from "../models/index.js";
 import type { PartitionedTable } from "../operations/index.js";
 import { ForecastService } from "./forecast.service.js";
@@ -50,6 +53,14 @@ export function createPredictionsModule(options: PredictionsModuleOptions): Pred
   const log = new InferenceLog(database, options.logger, options.logValueBytes);
   const predictions = new PredictionService(models.served, runtime, log, options.tensorLimits);
   const forecasts = new ForecastService(curves.curves, models.served, runtime, log, options.answers);
+  /** What a caller could not have asked of the version is not read back, either. */
+  const isReadable = async (permission: Narrowable, versionId: string, context: RequestContext) => {
+    const { grants } = context.caller;
+    if (grants === undefined) return true;
+    const { modelId, stage } = await versionLoader(context, models.registry).load(versionId);
+    const { name: model } = await modelLoader(context, models.registry).load(modelId);
+    return isGranted(grants, permission, { model, stage });
+  };
   return {
     predictions,
     forecasts,
@@ -61,18 +72,18 @@ export function createPredictionsModule(options: PredictionsModuleOptions): Pred
     nodeSources: [
       {
         type: "Prediction",
-        permission: "model:predict",
-        find: async (id) => {
+        find: async (id, context) => {
           const value = await predictions.find(id);
-          return value && new PredictionType(value);
+          const readable = value && (await isReadable("model:predict", value.versionId, context));
+          return readable ? new PredictionType(value) : undefined;
         },
       },
       {
         type: "CurveForecast",
-        permission: "curve:forecast",
-        find: async (id) => {
+        find: async (id, context) => {
           const value = await forecasts.find(id);
-          return value && new CurveForecastType(value);
+          const readable = value && (await isReadable("curve:forecast", value.versionId, context));
+          return readable ? new CurveForecastType(value) : undefined;
         },
       },
     ],

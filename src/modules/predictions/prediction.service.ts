@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { InferenceRuntime } from "../../ports/inference-runtime.js";
 import { inSpan } from "../../telemetry/tracing.js";
+import { assertGranted } from "../identity/index.js";
 import type { ModelVersionRow, ServedVersions, VersionSelector } from "../models/index.js";
 import type { InferenceLog } from "./inference-log.js";
 import { checkOutputs, decodeInputs, encodeTensor } from "./tensor-codec.rules.js";
@@ -38,7 +39,10 @@ export class PredictionService {
 
   async predict(request: PredictRequest, asker: Asker): Promise<PredictionValue> {
     const began = performance.now();
-    const { version, signature, source } = await this.served.resolve(request.model, request.version);
+    assertGranted(asker.caller, "model:predict", { model: request.model });
+    const { model, version, signature, source } = await this.served.resolve(request.model, request.version);
+    const stage = request.version?.number == null ? (request.version?.stage ?? "PRODUCTION") : version.stage;
+    assertGranted(asker.caller, "model:predict", { model: model.name, stage });
     const inputs = decodeInputs(signature, request.inputs, "input.inputs", this.limits);
     const wanted = checkOutputs(signature, request.outputs, "input.outputs");
     const tensors = await inSpan("inference", { model: request.model, version: version.number }, () =>

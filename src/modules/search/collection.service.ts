@@ -1,6 +1,7 @@
 import type { Database, Transaction } from "../../ports/database.js";
 import { ConflictError, InvalidInputError, NotFoundError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
+import { assertGranted } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { assertModelName } from "../models/index.js";
 import type { ModelRegistryService, ModelRow } from "../models/index.js";
@@ -35,6 +36,7 @@ export class CollectionService {
   async create(request: CollectionRequest, caller: Caller): Promise<CollectionRow> {
     const { name, language } = { ...request, language: request.language ?? "english" };
     assertModelName(name, "input.name");
+    if (request.embedder != null) assertGranted(caller, "text:embed", { model: request.embedder });
     const embedder = request.embedder == null ? null : await this.requireEmbedder(request.embedder);
     const { collection, followUp } = await this.database.transaction(async (tx) => {
       const collections = new CollectionRepository(tx);
@@ -64,6 +66,7 @@ export class CollectionService {
    * production leaves searches as they are until its first promotion.
    */
   async setEmbedder(request: EmbedderChange, caller: Caller): Promise<CollectionRow> {
+    assertGranted(caller, "text:embed", { model: request.embedder });
     const { id } = await this.require(request.collection);
     const embedder = await this.requireEmbedder(request.embedder);
     const { collection, followUp } = await this.database.transaction(async (tx) => {

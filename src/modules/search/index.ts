@@ -122,7 +122,6 @@ function nodeSourcesOf(collections: CollectionService, documents: DocumentServic
   return [
     {
       type: "Collection",
-      permission: "collection:read",
       find: async (id) => {
         const [row] = await collections.byIds([Number(id)]);
         return row instanceof Error || !row ? undefined : new CollectionType(row);
@@ -130,7 +129,6 @@ function nodeSourcesOf(collections: CollectionService, documents: DocumentServic
     },
     {
       type: "Document",
-      permission: "collection:read",
       find: async (id) => {
         const [row] = await documents.byIds([id]);
         return row instanceof Error || !row ? undefined : new DocumentType(row);

@@ -44,7 +44,6 @@ export function createTrainingModule(
     nodeSources: [
       {
         type: "TrainingRun",
-        permission: "training:read",
         find: async (id) => {
           const row = await runs.find(id);
           return row ? new TrainingRunType(row) : undefined;

@@ -4,6 +4,7 @@ import { UnrecoverableJobError } from "../../ports/job-queue.js";
 import { InvalidInputError, NotFoundError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import { reportTrainingEnd } from "../../telemetry/events.js";
+import { assertGranted } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import type { ModelRegistryService, ModelRow } from "../models/index.js";
 import { cursorBefore, onceOnly } from "../operations/index.js";
@@ -58,6 +59,7 @@ export class TrainingRuns {
    */
   async start(request: RunRequest, caller: Caller): Promise<StartedRun> {
     const { operation, body, idempotencyKey: key } = request;
+    assertGranted(caller, "training:start", { model: request.model });
     const started = await this.database.transaction((tx) =>
       onceOnly(tx, { caller: caller.subject, operation, key, body }, () => this.enqueue(tx, request, caller)),
     );
@@ -70,9 +72,11 @@ export class TrainingRuns {
   private async enqueue(
     tx: Transaction,
     { model: name, kind, job: definition, source, spec, parts }: RunRequest,
-    { subject }: Caller,
+    caller: Caller,
   ): Promise<{ run: string; cursor: string }> {
-    const { model } = await this.registry.ensureModel(tx, { name, kind }, subject);
+    const { subject } = caller;
+    const { model, created } = await this.registry.ensureModel(tx, { name, kind }, subject);
+    if (created) assertGranted(caller, "model:register", { model: name });
     if (model.kind !== kind) {
       throw InvalidInputError.at("input.model", `"${model.name}" is a ${model.kind}, not a ${kind}`);
     }
@@ -92,8 +96,10 @@ export class TrainingRuns {
     return { run: id, cursor: cursorBefore(position) };
   }
 
-  async cancel(runId: string): Promise<StartedRun> {
-    const { jobId } = await this.require(runId);
+  async cancel(runId: string, caller: Caller): Promise<StartedRun> {
+    const { jobId, modelId } = await this.require(runId);
+    const model = await this.registry.modelWithin(this.database.dataSource.manager, modelId);
+    assertGranted(caller, "training:cancel", { model: model.name });
     const { position } = await this.jobs.cancel(jobId);
     return { run: await this.require(runId), cursor: cursorBefore(position) };
   }

@@ -114,8 +114,11 @@ export class TrainingResolver {
 
   @Authorized("training:cancel")
   @Mutation(() => TrainingRunPayload, { nullable: true })
-  async cancelTraining(@Arg("input") { run }: CancelTrainingInput): Promise<TrainingRunPayload> {
-    return toPayload(await this.runs.cancel(requireNodeOfType(run, "TrainingRun", "input.run")));
+  async cancelTraining(
+    @Arg("input") { run }: CancelTrainingInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<TrainingRunPayload> {
+    return toPayload(await this.runs.cancel(requireNodeOfType(run, "TrainingRun", "input.run"), caller));
   }
 
   @Authorized("training:read")

@@ -16,6 +16,7 @@ export const exportedTables: readonly ExportedTable[] = [
   { name: "models" },
   { name: "model_versions" },
   { name: "stage_transitions" },
+  { name: "promotion_requests" },
   // Indexes are built anew: one serves as soon as that is done.
   { name: "collections", values: { serving_index_id: "NULL", reindex_job_id: "NULL" } },
   { name: "documents" },

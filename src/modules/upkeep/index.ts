@@ -66,7 +66,6 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
     nodeSources: [
       {
         type: "Backup",
-        permission: "upkeep:read",
         find: async (id) => {
           const row = await backups.find(id);
           return row ? BackupType.from(row) : undefined;
