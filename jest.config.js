@@ -3,7 +3,8 @@ const common = {
   transform: {},
   testEnvironment: "<rootDir>/dist/test/support/jest-environment.js",
   testTimeout: 60_000,
-  maxWorkers: 2,
+  // One more than there are cores where tests run: most wait for a platform to start or to do something.
+  maxWorkers: 3,
 };
 
 /** Embedded engines, and unit tests: what runs on Node alone. */
