@@ -25,7 +25,7 @@ import { NodeResolver } from "./modules/graph/index.js";
 import type { NodeSource } from "./modules/graph/index.js";
 import { Authenticator, IdentityResolver } from "./modules/identity/index.js";
 import { createModelsModule, modelEntities } from "./modules/models/index.js";
-import type { ModelsModule } from "./modules/models/index.js";
+import type { LinkKeys, ModelsModule } from "./modules/models/index.js";
 import {
   createOperationsModule,
   operationsEntities,
@@ -46,7 +46,7 @@ import type { TrainingModule } from "./modules/training/index.js";
 import { assertMigrated, assertSchemaIsKnown } from "./schema-check.js";
 import { createUpkeepModule, upkeepEntities } from "./modules/upkeep/index.js";
 import type { UpkeepModule } from "./modules/upkeep/index.js";
-import { identitySecrets, readApiKeyPepper, readLinkKey } from "./process-secrets.js";
+import { identitySecrets, linkKeysOf, readApiKeyPepper } from "./process-secrets.js";
 import type { Database } from "./ports/database.js";
 import type { InferenceRuntime } from "./ports/inference-runtime.js";
 import type { JobQueue } from "./ports/job-queue.js";
@@ -119,7 +119,7 @@ export async function createApp(
   const secrets = () => identitySecrets(latest());
   const fallbackPepper = await readApiKeyPepper(config);
   const apiKeys = createApiKeysModule({ database, logger, secrets, fallbackPepper });
-  const modules = createModules(config, engines, { audit, apiKeys }, await readLinkKey(config), logger);
+  const modules = createModules(config, engines, { audit, apiKeys }, await linkKeysOf(latest), logger);
   const { runtime, operations, models } = modules;
   const { trail } = audit;
   const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
@@ -259,7 +259,7 @@ function createModules(
   config: Config,
   engines: Engines,
   { audit, apiKeys }: { audit: AuditModule; apiKeys: ApiKeysModule },
-  linkKey: Uint8Array,
+  linkKeys: LinkKeys,
   logger: Logger,
 ) {
   const { database, queue, store, caches } = engines;
@@ -269,8 +269,8 @@ function createModules(
   const partitions = new PartitionService(database, largeTables(config), logger);
   const curves = createCurvesModule(database);
   const models = createModelsModule({
-    ...{ database, store, runtime, operations, curves, linkKey, maxArtifactBytes, logger },
-    trail: audit.trail,
+    ...{ database, store, runtime, operations, curves, maxArtifactBytes, logger },
+    ...{ trail: audit.trail, linkKeys },
   });
   const textLimits = { texts: embedding.maxTexts, characters: embedding.maxCharacters };
   const vectors = { cache: caches.vectors, seconds: config.cache.ttlSeconds };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Config } from "./config/config.js";
 import { readLocalKey } from "./local-key.js";
 import type { IdentitySecrets } from "./modules/identity/index.js";
+import type { LinkKeys } from "./modules/models/index.js";
 
 /** What credentials are checked with. */
 export function identitySecrets({ auth }: Config): IdentitySecrets {
@@ -14,11 +15,26 @@ export function identitySecrets({ auth }: Config): IdentitySecrets {
   };
 }
 
-/** Signs artifact links: derived from a secret, or kept beside the data where there is none. */
-export async function readLinkKey({ auth, dataDir }: Config): Promise<Uint8Array> {
-  const secret = auth.jwtSecret ?? auth.apiKeySecret;
-  if (secret !== undefined) return createHmac("sha256", secret).update("254carbon artifact links").digest();
-  return readLocalKey(join(dataDir, "artifact-links.key"));
+/**
+ * What artifact links are signed with: derived from a secret, or kept beside the data where there is none. Links that
+ * the secret of before has signed are good until they end.
+ */
+export async function linkKeysOf(latest: () => Config): Promise<LinkKeys> {
+  const { auth, dataDir } = latest();
+  if ((auth.jwtSecret ?? auth.apiKeySecret) === undefined) {
+    const key = await readLocalKey(join(dataDir, "artifact-links.key"));
+    return () => [key];
+  }
+  return () => {
+    const { jwtSecret, jwtSecretPrevious, apiKeySecret, apiKeySecretPrevious } = latest().auth;
+    const secrets =
+      jwtSecret === undefined ? [apiKeySecret, apiKeySecretPrevious] : [jwtSecret, jwtSecretPrevious];
+    return secrets.filter((secret) => secret !== undefined).map(linkKeyOf);
+  };
+}
+
+function linkKeyOf(secret: string): Uint8Array {
+  return createHmac("sha256", secret).update("254carbon artifact links").digest();
 }
 
 /** What API keys are kept by where there is no secret; a secret, once there is one, replaces it. */

@@ -35,11 +35,15 @@ async function mount(changes: Record<string, string>): Promise<void> {
   await rename(join(folder.path, "next"), join(folder.path, "secrets"));
 }
 
-const reread = (name: string) =>
-  eventually(
-    async () => platform.log.filter(({ event }) => event === "secrets.reread"),
-    (lines) => lines.some(({ variables }) => (variables as string[]).includes(name)),
+/** Replaces secrets, and waits until the platform has them. */
+async function replace(changes: Record<string, string>): Promise<void> {
+  const before = platform.log.length;
+  await mount(changes);
+  await eventually(
+    async () => platform.log.slice(before).find(({ event }) => event === "secrets.reread"),
+    (line) => line !== undefined,
   );
+}
 
 const dsnOf = (password: string) =>
   `postgresql://rotated:${encodeURIComponent(password)}@127.0.0.1:${postgres.port}/platform`;
@@ -59,6 +63,7 @@ beforeAll(async () => {
     ML_S3_ACCESS_KEY_ID: "first",
     ML_S3_SECRET_ACCESS_KEY: "first-secret",
     ML_JWT_SECRET_KEY: TEST_SECRET,
+    ML_JWT_SECRET_KEY_PREVIOUS: "before ".repeat(6),
   });
   const named = Object.keys(secrets).map((name) => [`${name}_FILE`, join(folder.path, "secrets", name)]);
   const others = Object.entries(environment).filter(([name]) => !(name in secrets));
@@ -83,8 +88,7 @@ afterAll(async () => {
 
 test("the database's password changes, and connections that are made anew have it", async () => {
   await postgres.query("ALTER ROLE rotated PASSWORD 'second'");
-  await mount({ ML_VECTOR_DB_DSN: dsnOf("second") });
-  await reread("ML_VECTOR_DB_DSN");
+  await replace({ ML_VECTOR_DB_DSN: dsnOf("second") });
   await postgres.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotated'");
   await eventually(
     () => platform.ask("{ models { totalCount } }"),
@@ -102,8 +106,7 @@ test("the database's password changes, and connections that are made anew have i
 
 test("Redis's password changes, and jobs go on over connections that are made anew", async () => {
   await redis.ask("CONFIG", "SET", "requirepass", "second");
-  await mount({ ML_REDIS_URL: redisUrl("second"), ML_CACHE_REDIS_URL: redisUrl("second") });
-  await reread("ML_REDIS_URL");
+  await replace({ ML_REDIS_URL: redisUrl("second"), ML_CACHE_REDIS_URL: redisUrl("second") });
   await eventually(
     () => redis.askAs("second", "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),
     (killed) => Number(killed) > 0,
@@ -116,8 +119,7 @@ test("Redis's password changes, and jobs go on over connections that are made an
 test("the store's key changes from one request to the next", async () => {
   await uploadVersion(platform, "linear", linearModel());
   expect(s3.authorization()).toContain("Credential=first/");
-  await mount({ ML_S3_ACCESS_KEY_ID: "second", ML_S3_SECRET_ACCESS_KEY: "second-secret" });
-  await reread("ML_S3_ACCESS_KEY_ID");
+  await replace({ ML_S3_ACCESS_KEY_ID: "second", ML_S3_SECRET_ACCESS_KEY: "second-secret" });
   await uploadVersion(platform, "linear", linearModel());
   expect(s3.authorization()).toContain("Credential=second/");
 });
@@ -132,9 +134,25 @@ test("what is no secret is refused and told, and the one of before holds", async
   expect(JSON.stringify(platform.log)).not.toMatch(/first-secret|second-secret|"short"|:second@/);
 });
 
+test("a secret is replaced while the old one still counts, and no request and no link fails", async () => {
+  const read = `{ model(name: "linear") { version(number: 1) { artifact { downloadUrl } } } }`;
+  const { model } = await platform.query<{ model: { version: { artifact: { downloadUrl: string } } } }>(read);
+  const codes = new Set<string | undefined>();
+  let replaced = false;
+  const asking = (async () => {
+    while (!replaced) codes.add((await platform.ask("{ me { subject } }")).errors?.[0]?.extensions.code);
+  })();
+  // Both names change in one step: no process sees one without the other.
+  await replace({ ML_JWT_SECRET_KEY: OTHER_SECRET, ML_JWT_SECRET_KEY_PREVIOUS: TEST_SECRET });
+  await platform.query("{ me { subject } }", {}, bearer(issueToken({}, { secret: OTHER_SECRET })));
+  replaced = true;
+  await asking;
+  expect([...codes]).toEqual([undefined]);
+  expect((await fetch(model.version.artifact.downloadUrl)).status).toBe(200);
+});
+
 test("tokens are checked with the secret of now, and with no other", async () => {
-  await mount({ ML_JWT_SECRET_KEY: OTHER_SECRET });
-  await reread("ML_JWT_SECRET_KEY");
+  await replace({ ML_JWT_SECRET_KEY: OTHER_SECRET, ML_JWT_SECRET_KEY_PREVIOUS: "x".repeat(40) });
   const token = issueToken({}, { secret: OTHER_SECRET });
   await platform.query("{ me { subject } }", {}, bearer(token));
   expect(refusalOf(await platform.ask("{ me { subject } }"))).toBe("UNAUTHENTICATED");

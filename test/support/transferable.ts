@@ -1,3 +1,4 @@
+import { createKey } from "./api-keys.js";
 import { createCollection, endedJob, ingest } from "./documents.js";
 import type { DocumentInput } from "./documents.js";
 import { FORECAST, forecastOf } from "./forecasts.js";
@@ -40,6 +41,7 @@ export async function furnish(platform: Platform): Promise<Contents> {
   const corrected = { date: dates.at(-1)!, points: [{ tenor: "P5Y", value: 0.1 + 0.2 }] };
   await record(platform, { curve: "yields", snapshots: [corrected] });
 
+  await createKey(platform, { name: "pricing", roles: ["ANALYST"] }, {});
   await register(platform, { name: "linear", kind: "TENSOR", tags: [{ name: "desk", value: "gas" }] });
   await uploadVersion(platform, "linear", linearModel());
   await uploadVersion(platform, "linear", linearModel(), { metrics: [{ name: "rmse", value: 0.125 }] });
@@ -75,6 +77,7 @@ export async function pictureOf(platform: Platform, contents: Contents): Promise
   const { version, asOf, horizons } = await forecastOf(platform, { curve: "yields", model: "walk" });
   const { outputs } = await predict(platform);
   return {
+    keys: await platform.query("{ apiKeys { edges { node { id name prefix roles createdAt expiresAt } } } }"),
     registry: await platform.query(REGISTRY, { during: contents.duringSecond }),
     transitions: await transitionsOf(platform, "linear"),
     curves: await platform.query(CURVES, { knownAt: contents.beforeCorrection }),

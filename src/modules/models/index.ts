@@ -7,6 +7,7 @@ import type { CurvesModule } from "../curves/index.js";
 import type { NodeSource } from "../graph/index.js";
 import type { OperationsModule } from "../operations/index.js";
 import { ArtifactLinks } from "./artifact-links.js";
+import type { LinkKeys } from "./artifact-links.js";
 import { ArtifactValidation } from "./artifact-validation.js";
 import { ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
@@ -45,14 +46,14 @@ export interface ModelsModuleOptions {
   curves: CurvesModule;
   trail: AuditTrail;
   /** Signs upload and download links. */
-  linkKey: Uint8Array;
+  linkKeys: LinkKeys;
   maxArtifactBytes: number;
   logger: Logger;
 }
 
 export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
   const { database, store, runtime, operations, curves } = options;
-  const links = new ArtifactLinks(options.linkKey, store);
+  const links = new ArtifactLinks(options.linkKeys, store);
   const registry = new ModelRegistryService(
     database,
     store,
@@ -107,7 +108,7 @@ function nodeSources(registry: ModelRegistryService, lifecycle: ModelLifecycleSe
   ];
 }
 
-export type { ArtifactLinks } from "./artifact-links.js";
+export type { ArtifactLinks, LinkKeys } from "./artifact-links.js";
 export type { VersionCandidate, VersionCheck } from "./artifact-validation.js";
 export { ModelRow } from "./model.entity.js";
 export { validateModelVersionJob } from "./model.jobs.js";
