@@ -15,7 +15,9 @@ let platform: Platform;
 const listeners = new Set<GraphListener<unknown>>();
 
 beforeAll(async () => {
-  platform = await startPlatform({ environment: { ML_JWT_SECRET_KEY: TEST_SECRET } });
+  platform = await startPlatform({
+    environment: { ML_JWT_SECRET_KEY: TEST_SECRET, ML_MAX_SOCKETS_PER_CALLER: "50" },
+  });
   await curveWithHistory(platform, "yields", snapshotsOf(datesOf(500)));
 });
 
