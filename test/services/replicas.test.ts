@@ -1,9 +1,11 @@
 import { offsetModel } from "../faults/offset-model.js";
+import { createKey, revokeKey, rotateKey } from "../support/api-keys.js";
 import { startCluster } from "../support/cluster.js";
 import type { Cluster, ClusterProcess } from "../support/cluster.js";
 import { GraphListener } from "../support/graph-listener.js";
 import { metric } from "../support/metrics.js";
 import { promote, rollBack, transitionsOf, uploadVersion } from "../support/registry.js";
+import { bearer } from "../support/tokens.js";
 import { until } from "../support/until.js";
 
 let cluster: Cluster;
@@ -191,4 +193,47 @@ test("the events of a job reach both gateways alike", async () => {
   const cursors = heard.map((events) => events.slice(0, 9).map(({ cursor }) => cursor));
   expect(new Set(cursors[0]).size).toBe(9);
   expect(cursors[1]).toEqual(cursors[0]);
+});
+
+describe("an API key", () => {
+  const asked = async (gateway: ClusterProcess, headers: Record<string, string>) =>
+    (await gateway.ask("{ me { subject } }", {}, headers)).errors?.[0]?.extensions.code ?? "OK";
+
+  test("is rotated through one gateway while a client calls both, and no request fails", async () => {
+    const { data } = await createKey(first, { name: "caller", roles: ["VIEWER"] }, {});
+    let credentials = bearer(data!.createApiKey.secret);
+    const codes = new Set<string>();
+    let stopped = false;
+    const calling = (async () => {
+      while (!stopped) for (const gateway of [first, second]) codes.add(await asked(gateway, credentials));
+    })();
+    for (let rotations = 0, id = data!.createApiKey.key.id; rotations < 3; rotations++) {
+      const { rotateApiKey } = (await rotateKey(first, { id }, {})).data!;
+      credentials = bearer(rotateApiKey.secret);
+      ({ id } = rotateApiKey.key);
+      await asked(second, credentials);
+    }
+    stopped = true;
+    await calling;
+    expect([...codes]).toEqual(["OK"]);
+  });
+
+  test("that one gateway revokes is refused by the other, and its sockets there are closed", async () => {
+    const { data } = await createKey(first, { name: "caller", roles: ["VIEWER"] }, {});
+    const { key, secret } = data!.createApiKey;
+    expect(await asked(second, bearer(secret))).toBe("OK");
+    const listener = new GraphListener(
+      second,
+      "subscription { jobEvents { cursor } }",
+      {},
+      { token: secret },
+    );
+    await until(async () => (await metric(second, "graphql_subscriptions_open")) > 0);
+    await revokeKey(first, key.id, {});
+    const revokedAt = performance.now();
+    await until(async () => (await asked(second, bearer(secret))) === "UNAUTHENTICATED", 60_000);
+    expect(await listener.end()).toMatchObject({ code: 4403 });
+    expect(performance.now() - revokedAt).toBeLessThan(60_000);
+    await listener.close();
+  });
 });
