@@ -114,8 +114,9 @@ test("a caller has so many subscriptions on all of its sockets, and a closed soc
     extensions: { code: "RATE_LIMITED" },
   });
   await first.end();
+  let tries = 0;
   await until(() => {
-    second.subscribe(`f${second.messages.length}`, "{ me { subject } }");
+    second.subscribe(`f${++tries}`, "{ me { subject } }");
     return second.messages.some(({ id, type }) => id?.startsWith("f") && type === "next");
   });
   await second.end();
