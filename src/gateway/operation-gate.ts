@@ -1,4 +1,7 @@
+import { getOperationAST } from "graphql";
+import type { OperationTypeNode } from "graphql";
 import { InvalidInputError } from "../shared/errors.js";
+import { RefusedDocumentError } from "./documents.js";
 import type { CheckedDocument, Documents } from "./documents.js";
 import { assertShallow } from "./nesting.js";
 import type { OperationCosts } from "./operation-cost.js";
@@ -62,6 +65,14 @@ export class OperationGate {
       );
     }
     return { checked, points };
+  }
+
+  /** Of an operation that was refused, as far as anybody has read it. */
+  typeOf(requested: RequestedOperation, error: unknown): OperationTypeNode | undefined {
+    const text = this.trusted ? this.trusted.find(requested) : requested.query;
+    const document =
+      error instanceof RefusedDocumentError ? error.document : this.documents.byText(text ?? "");
+    return document && getOperationAST(document)?.operation;
   }
 
   private charge<T>(caller: string, points: number, pass: () => T): T | Promise<T> {
