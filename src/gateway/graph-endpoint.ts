@@ -2,11 +2,12 @@ import type { ApolloServer } from "@apollo/server";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { outcomeOf } from "../modules/audit/index.js";
-import type { AuditTrail } from "../modules/audit/index.js";
+import type { AuditedOperation, AuditTrail } from "../modules/audit/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import { RefusedDocumentError } from "./documents.js";
 import type { CheckedDocument } from "./documents.js";
 import type { OperationDeadline } from "./operation-deadline.js";
+import { variablesOf } from "./operation-gate.js";
 import type { OperationGate, RequestedOperation } from "./operation-gate.js";
 import { hashOf } from "./trusted-documents.js";
 import type { RequestContexts } from "./request-contexts.js";
@@ -28,6 +29,9 @@ const SANDBOX_SECURITY_POLICY = [
 
 /** For the body of a request, which is some megabytes at most. */
 const BODY_TIMEOUT_MS = 30_000;
+
+/** Of a GET. */
+const PARAMETERS = ["query", "operationName", "variables", "extensions"];
 
 export interface GraphEndpointOptions {
   apollo: ApolloServer<RequestContext>;
@@ -52,8 +56,8 @@ export function serveGraph(
         void reply.header("content-security-policy", SANDBOX_SECURITY_POLICY);
         return;
       }
-      const { caller } = await contextOf(request, reply);
-      gate.rates.assertSolvent(caller.subject);
+      const context = await contextOf(request, reply);
+      assertSolvent(gate, context, trail);
       limitBodyTime(request);
     });
     scope.addHook("preHandler", (request, reply, done) => {
@@ -65,11 +69,13 @@ export function serveGraph(
         if (gate.trusting && hashOf(request.body) !== undefined)
           request.body = { ...requested, query: text, extensions: {} };
         graphContext.operation.document = document;
+        graphContext.operation.variables = variablesOf(requested);
         graphContext.operation.type = operation.operation;
         done();
       };
       const refuse = (error: Error): void => {
-        auditRefusal(trail, graphContext, error, reply.elapsedTime);
+        const type = gate.typeOf(requested, error);
+        auditRefusal(trail, graphContext, { type, error, durationMs: reply.elapsedTime });
         done(error);
       };
       try {
@@ -94,15 +100,30 @@ export function serveGraph(
   });
 }
 
-function auditRefusal(
+/** @throws {RateLimitedError} before it is known what is asked */
+function assertSolvent(gate: OperationGate, { caller, requestId }: RequestContext, trail: AuditTrail): void {
+  try {
+    gate.rates.assertSolvent(caller.subject);
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    trail.refused({ actor: caller.subject, action: "request", target: null, outcome, requestId });
+    throw error;
+  }
+}
+
+/** An operation that was turned away at the gate, on either door. */
+export function auditRefusal(
   trail: AuditTrail,
-  { caller, requestId }: RequestContext,
-  error: Error,
-  durationMs: number,
+  { caller, requestId }: Pick<RequestContext, "caller" | "requestId">,
+  {
+    type = "request",
+    error,
+    durationMs,
+  }: { type?: AuditedOperation["action"]; error: unknown; durationMs: number },
 ): void {
   const outcome = error instanceof RefusedDocumentError ? "INVALID_INPUT" : outcomeOf(error);
-  const nothing = { target: null, operation: null };
-  trail.operated({ actor: caller.subject, requestId, action: "query", ...nothing, outcome, durationMs });
+  const operation = { action: type, target: null, operation: null };
+  trail.operated({ actor: caller.subject, requestId, ...operation, outcome, durationMs });
 }
 
 /** A browser that comes for the explorer's page, which is for everybody. */
@@ -121,15 +142,17 @@ function operationOf(
   { method, body, url }: FastifyRequest,
   trusting: boolean,
 ): RequestedOperation | undefined {
-  if (method === "GET") return operationOfSearch(new URLSearchParams(url.split("?", 2)[1]));
+  // Read as Apollo reads it.
+  if (method === "GET") return operationOfSearch(new URL(url, "http://localhost/").searchParams);
   if (typeof body !== "object" || body === null) return undefined;
   if ("query" in body && typeof body.query === "string") return body as RequestedOperation;
   return trusting && hashOf(body) !== undefined ? { ...body, query: "" } : undefined;
 }
 
 function operationOfSearch(search: URLSearchParams): RequestedOperation | undefined {
+  const isAmbiguous = PARAMETERS.some((name) => search.getAll(name).length > 1);
   const query = search.get("query");
-  if (query === null) return undefined;
+  if (isAmbiguous || query === null) return undefined;
   return { query, variables: parsed(search.get("variables")), extensions: parsed(search.get("extensions")) };
 }
 

@@ -31,7 +31,6 @@ import type { HealthState } from "./health-state.js";
 import { OperationCosts } from "./operation-cost.js";
 import { OperationDeadline } from "./operation-deadline.js";
 import { OperationGate } from "./operation-gate.js";
-import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { RequestContexts } from "./request-contexts.js";
@@ -86,6 +85,8 @@ const HEALTH_PATHS = /^\/(health(\/|$)|metrics$)/;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** For a whole request: an artifact of gigabytes may take long, nobody takes for ever. */
 const REQUEST_TIMEOUT_MS = 3_600_000;
+/** Beside those of sockets. */
+const MOST_CONNECTIONS = 10_000;
 const LINGER_MS = 5_000;
 /** Of the body of an operation whose caller is not known. */
 const STRANGERS_BYTES = 256 * 1024;
@@ -99,7 +100,6 @@ declare module "fastify" {
 
 /** The HTTP door: GraphQL, subscriptions, artifacts, health, metrics and the explorer. */
 export async function createGateway(options: GatewayOptions): Promise<Door> {
-  const fastify = createFastify(options);
   const { schema, explorer, database, limits, trail } = options;
   const addresses = new ClientAddresses(limits.trustedProxies);
   const contexts = new RequestContexts(
@@ -112,17 +112,17 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
     new ClientCertificates(options.certificateRoles),
     options.tls !== undefined,
   );
-  const documents = new Documents(schema, limits.document, { introspection: explorer });
+  const fastify = createFastify(options, contexts);
   const trusted = options.trustedDocuments && TrustedDocuments.read(options.trustedDocuments.file);
   const rates = new RateLimiter(options.ledger, limits.ratePoints);
   const gate = new OperationGate(
-    documents,
+    new Documents(schema, limits.document, { introspection: explorer }),
     new OperationCosts(schema),
     rates,
     limits.operationPoints,
     trusted,
   );
-  const apollo = createApollo(schema, { explorer, database, trail, documents });
+  const apollo = createApollo(schema, { explorer, database, trail });
   await apollo.start();
   const deadline = new OperationDeadline(database, limits.operationMs);
   serveGraph(fastify, { apollo, contexts, gate, deadline, trail, explorer });
@@ -130,7 +130,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   serveArtifacts(fastify, options.models.registry, options.models.links, { trail, addresses });
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, {
-    ...{ schema, contexts, gate, deadline, database, trail, policy: options.policy },
+    ...{ schema, contexts, gate, deadline, database, trail, addresses, policy: options.policy },
     limits: limits.sockets,
     suggestions: explorer,
   });
@@ -148,7 +148,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   };
 }
 
-function createFastify(options: GatewayOptions): FastifyInstance {
+function createFastify(options: GatewayOptions, contexts: RequestContexts): FastifyInstance {
   const { policy, maxBodyBytes, database, health, limits, tls } = options;
   // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
   const timeouts = {
@@ -169,13 +169,16 @@ function createFastify(options: GatewayOptions): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply as never, options),
   });
+  if (limits.sockets.total > 0) fastify.server.maxConnections = limits.sockets.total + MOST_CONNECTIONS;
   const secure = options.tls !== undefined || (options.publicUrl?.startsWith("https:") ?? false);
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id);
     secureAnswer(reply, secure);
     // The client's next request goes to a process that stays.
     if (health.draining) void reply.header("connection", "close");
-    if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);
+    if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) {
+      contexts.assertTrustedOrigin(request.raw, policy, request.id);
+    }
     if (grantCrossOrigin(request, reply, policy.allowedOrigins)) return;
     if (!isTracing()) return done();
     const name = `${request.method} ${request.routeOptions.url ?? "unknown"}`;

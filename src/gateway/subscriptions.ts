@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { GraphQLError, execute, getOperationAST } from "graphql";
@@ -18,14 +19,15 @@ import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Credentials, Identity, RequestContext } from "../modules/identity/index.js";
 import type { Database } from "../ports/database.js";
-import { RateLimitedError, TimeoutError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import { RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { labelOf } from "./audited-operations.js";
+import type { ClientAddresses } from "./client-address.js";
 import { watchCredentials } from "./credential-watch.js";
 import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
+import { auditRefusal } from "./graph-endpoint.js";
 import type { OperationDeadline } from "./operation-deadline.js";
 import type { OperationGate } from "./operation-gate.js";
-import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { credentialsOf } from "./request-contexts.js";
 import type { RequestContexts } from "./request-contexts.js";
@@ -68,6 +70,7 @@ export interface SubscriptionOptions {
   contexts: RequestContexts;
   gate: OperationGate;
   trail: AuditTrail;
+  addresses: ClientAddresses;
   policy: OriginPolicy;
   deadline: OperationDeadline;
   database: Pick<Database, "serve">;
@@ -78,7 +81,7 @@ export interface SubscriptionOptions {
 
 /** Serves graphql-transport-ws on /graphql of the HTTP server. */
 export function serveSubscriptions(server: Server, options: SubscriptionOptions): Subscriptions {
-  const { schema, contexts, policy, trail, deadline, database } = options;
+  const { schema, contexts, trail, deadline, database } = options;
   const census = new SocketCensus(options.limits);
   const translate = (error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError => {
     const told = formatError("toJSON" in error ? error.toJSON() : error, error);
@@ -89,6 +92,8 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
     {
       schema,
       connectionInitWaitTimeout: INIT_TIMEOUT_MS,
+      // Failures of our own are told in our log alone.
+      isProd: true,
       onConnect: (socket) => admit(socket, contexts, census),
       onClose: ({ extra }) => {
         extra.stopWatching?.();
@@ -107,11 +112,7 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
         const refused = "errors" in result ? result.errors?.map(translate) : undefined;
         audit(trail, contextValue as RequestContext, operation, refused);
       },
-      onError: ({ extra }, _id, _payload, errors) => {
-        const translated = errors.map(translate);
-        audit(trail, contexts.ofSocket(extra.identity!, extra.request, extra.presence!), null, translated);
-        return translated;
-      },
+      onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: ({ extra: { socket } }, _id, _payload, _args, result) => {
         if (socket.bufferedAmount > MOST_BUFFERED_BYTES) dropSlowReader(socket);
         return result.errors ? { ...result, errors: result.errors.map(translate) } : undefined;
@@ -119,7 +120,7 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
     },
     sockets,
   );
-  server.on("upgrade", acceptUpgrades(sockets, census, policy));
+  server.on("upgrade", acceptUpgrades(sockets, census, options));
   return {
     close: async () => {
       const stubborn = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), FAREWELL_MS);
@@ -129,20 +130,27 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
   };
 }
 
-function acceptUpgrades(sockets: WebSocketServer, census: SocketCensus, policy: OriginPolicy) {
+function acceptUpgrades(
+  sockets: WebSocketServer,
+  census: SocketCensus,
+  { contexts, addresses, policy }: Pick<SubscriptionOptions, "contexts" | "addresses" | "policy">,
+) {
   return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on("error", () => socket.destroy());
     if (request.url?.split("?", 1)[0] !== "/graphql") return refuse(socket, "404 Not Found");
     try {
-      assertTrustedOrigin(request, policy);
+      contexts.assertTrustedOrigin(request, policy);
     } catch {
       return refuse(socket, "403 Forbidden");
     }
-    if (!census.hasRoom()) return refuse(socket, "503 Service Unavailable");
+    const address = addresses.of(request);
+    if (!census.hasRoomFor(address)) return refuse(socket, "503 Service Unavailable");
     sockets.handleUpgrade(request, socket, head, (opened) => {
-      census.opened(opened);
+      census.opened(opened, address);
       opened.once("close", () => census.closed(opened));
       sockets.emit("connection", opened, request);
+      // What a client breaks has closed its socket already; graphql-ws would print it, once, and not hear a second.
+      opened.removeAllListeners("error").on("error", () => undefined);
     });
   };
 }
@@ -151,7 +159,7 @@ function acceptUpgrades(sockets: WebSocketServer, census: SocketCensus, policy: 
 async function admitOperation(
   { subscriptions, extra }: SocketContext,
   payload: SubscribePayload,
-  { schema, gate }: SubscriptionOptions,
+  { schema, gate, trail }: SubscriptionOptions,
   census: SocketCensus,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
@@ -163,6 +171,9 @@ async function admitOperation(
     const { operationName, variables: variableValues } = payload;
     return { schema, document, operationName, variableValues };
   } catch (error) {
+    const { caller } = extra.identity!;
+    const refused = { type: gate.typeOf(payload, error), error, durationMs: 0 };
+    auditRefusal(trail, { caller, requestId: randomUUID() }, refused);
     if (error instanceof RefusedDocumentError) return error.errors;
     return [new GraphQLError((error as Error).message, { originalError: error as Error })];
   }
@@ -189,7 +200,8 @@ async function admit(
     }
     // Clients come again: it may be known by then.
     if (error instanceof UnavailableError) extra.socket.close(TRY_AGAIN_LATER, error.message);
-    throw error;
+    else extra.socket.close(CloseCode.InternalServerError, formatError({ message: "" }, error).message);
+    return false;
   }
   extra.presence = new CallerPresence();
   const isActive = (apiKey: string) => contexts.isActive(apiKey);
@@ -211,8 +223,7 @@ async function executeInTime(
   try {
     return await deadline.hold(context, type, async () => database.serve(served, () => execute(args)));
   } catch (error) {
-    if (!(error instanceof TimeoutError)) throw error;
-    return { errors: [new GraphQLError(error.message, { originalError: error })] };
+    return { errors: [new GraphQLError((error as Error).message, { originalError: error as Error })] };
   } finally {
     context.presence.end();
   }

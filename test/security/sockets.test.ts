@@ -135,6 +135,7 @@ test("a message beyond 64 KiB closes the socket", async () => {
   raw.subscribe("x".repeat(70_000));
   await until(() => raw.closed !== undefined);
   expect(raw.closed).toBe(1009);
+  expect(platform.stderr()).not.toMatch(/WebSocket/);
 });
 
 test("a socket that does not read what it asks for is dropped", async () => {
