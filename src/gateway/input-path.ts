@@ -88,7 +88,7 @@ function fieldInQuotes(message: string): string | undefined {
 }
 
 /** Where the operation uses a variable first: the argument, and the fields within. */
-function pathOfVariable(document: DocumentNode, name: string): string {
+export function pathOfVariable(document: DocumentNode, name: string): string {
   let found: string | undefined;
   visit(document, {
     Variable(node, _key, parent, _path, ancestors) {

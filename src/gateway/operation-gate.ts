@@ -3,6 +3,7 @@ import type { OperationTypeNode } from "graphql";
 import { InvalidInputError } from "../shared/errors.js";
 import { RefusedDocumentError } from "./documents.js";
 import type { CheckedDocument, Documents } from "./documents.js";
+import { pathOfVariable } from "./input-path.js";
 import { assertShallow } from "./nesting.js";
 import type { OperationCosts } from "./operation-cost.js";
 import type { TrustedDocuments } from "./trusted-documents.js";
@@ -53,10 +54,12 @@ export class OperationGate {
   }
 
   private weigh(requested: RequestedOperation): { checked: CheckedDocument; points: number } {
-    assertShallow("variables", requested.variables);
-    assertShallow("extensions", requested.extensions);
+    assertShallow(() => "extensions", requested.extensions);
     const text = this.trusted ? this.trusted.textOf(requested) : requested.query;
     const checked = this.documents.check(text);
+    for (const [name, value] of Object.entries(variablesOf(requested))) {
+      assertShallow(() => pathOfVariable(checked.document, name), value);
+    }
     const points = this.costs.of(checked.document, checked.operation, variablesOf(requested));
     if (points > this.mostPoints) {
       throw new InvalidInputError(
