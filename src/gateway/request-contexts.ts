@@ -50,14 +50,12 @@ export class RequestContexts {
     credentials: Credentials,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
-    if (!credentials.authorization && !credentials.apiKey) {
-      const certified = this.certificates.identify(request);
-      if (certified) return certified;
-    }
+    const certified = this.certified(request, credentials);
+    if (certified) return certified;
     const address = this.addresses.of(request);
     try {
       this.failedLogins.assertMayTry(address);
-      return await this.authenticator.authenticate(credentials, cameDirectly(request));
+      return await this.authenticate(request, credentials);
     } catch (error) {
       if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
       const outcome = outcomeOf(error);
@@ -67,9 +65,21 @@ export class RequestContexts {
     }
   }
 
-  /** Whether an API key may still be used. */
-  isActive(apiKey: string): Promise<boolean> {
-    return this.authenticator.isActive(apiKey);
+  /**
+   * Whom they name now; a refusal counts and is recorded nowhere.
+   * @throws {UnauthenticatedError}
+   * @throws {UnavailableError} when nobody can tell who it is
+   */
+  async authenticate(request: IncomingMessage, credentials: Credentials): Promise<Identity> {
+    return (
+      this.certified(request, credentials) ??
+      this.authenticator.authenticate(credentials, cameDirectly(request))
+    );
+  }
+
+  /** A certificate counts where nothing else was presented. */
+  private certified(request: IncomingMessage, { authorization, apiKey }: Credentials): Identity | undefined {
+    return authorization || apiKey ? undefined : this.certificates.identify(request);
   }
 
   private create(

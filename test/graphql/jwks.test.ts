@@ -170,10 +170,7 @@ describe("keys that come and go", () => {
 test("secrets may change while it runs, and nothing of before is remembered", async () => {
   const secrets: { jwt?: string; jwtPrevious?: string } = { jwt: TEST_SECRET };
   const options = { issuer: "254carbon", audience: "254carbon-ml", developerAccess: false };
-  const noKeys = {
-    authenticate: () => Promise.reject(new Error("none")),
-    isActive: () => Promise.resolve(false),
-  };
+  const noKeys = { authenticate: () => Promise.reject(new Error("none")) };
   const authenticator = new Authenticator(options, () => secrets, noKeys);
   const accepted = (secret: string) =>
     authenticator.authenticate({ authorization: `Bearer ${issueToken({}, { secret })}` }, true).then(

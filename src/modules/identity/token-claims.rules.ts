@@ -1,12 +1,13 @@
 import { InvalidInputError } from "../../shared/errors.js";
+import { isProgram } from "./caller.js";
 import { ROLES, parseRoles } from "./roles.rules.js";
 import type { Role } from "./roles.rules.js";
 
 const LONGEST_SUBJECT = 256;
 /** Control characters break lines of logs; half of a surrogate pair is no character of UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Surrogate}]/u;
-/** What API keys are called in the history: no token may speak in the name of one. */
-export const KEY_SUBJECT = "key:";
+/** Callers of the platform's own: itself, and those who come without a name. */
+const OWN_SUBJECTS = ["anonymous", "developer", "samples", "schedule"];
 
 /** Absent, JWT or at+jwt, as a media type with or without `application/`. */
 export function isTokenType(type: unknown): boolean {
@@ -28,7 +29,10 @@ export function subjectOf(claim: unknown): string {
       `at most ${LONGEST_SUBJECT} characters, none of them a control character`,
     );
   }
-  if (claim.startsWith(KEY_SUBJECT)) throw InvalidInputError.at("sub", "is the name of an API key");
+  if (isProgram({ subject: claim })) {
+    throw InvalidInputError.at("sub", "is the name of an API key or a certificate");
+  }
+  if (OWN_SUBJECTS.includes(claim)) throw InvalidInputError.at("sub", "is a name of the platform's own");
   return claim;
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../../shared/errors.js";
 import { reportStageTransition } from "../../telemetry/events.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
-import { assertGranted, mayDo, personOf } from "../identity/index.js";
+import { assertGranted, isProgram, mayDo, personOf } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { onceOnly } from "../operations/index.js";
 import type { ModelRow } from "./model.entity.js";
@@ -177,7 +177,7 @@ export class ModelLifecycleService {
 
   /**
    * The second person's word: all is checked again, and then done.
-   * @throws {ForbiddenError} for the person who asked
+   * @throws {ForbiddenError} for the person who asked, and for programs
    * @throws {PreconditionFailedError} when it waits no more
    */
   async approve(id: string, caller: Caller): Promise<TransitionRecord> {
@@ -364,8 +364,11 @@ function assertStagesGranted(caller: Caller, { name: model }: ModelRow, from: St
   for (const stage of stagesTouched(from, to)) assertGranted(caller, "model:promote", { model, stage });
 }
 
-/** @throws {ForbiddenError} when one person speaks through both */
+/** @throws {ForbiddenError} when one person speaks through both, or might: nobody knows who holds a program's credentials */
 function assertAnother(caller: Caller, { requester }: PromotionRequestRow): void {
+  if (isProgram(caller)) {
+    throw new ForbiddenError("a promotion is approved by a person, not by an API key or a certificate");
+  }
   if (personOf(caller) !== requester) return;
   throw new ForbiddenError("the promotion needs the word of another person than the one who asked for it");
 }
