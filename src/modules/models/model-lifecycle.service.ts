@@ -181,6 +181,7 @@ export class ModelLifecycleService {
    * @throws {PreconditionFailedError} when it waits no more
    */
   async approve(id: string, caller: Caller): Promise<TransitionRecord> {
+    assertPerson(caller);
     const { request, model: known } = await this.requireRequest(id);
     assertGranted(caller, "model:promote", { model: known.name, stage: "PRODUCTION" });
     assertAnother(caller, request);
@@ -364,11 +365,14 @@ function assertStagesGranted(caller: Caller, { name: model }: ModelRow, from: St
   for (const stage of stagesTouched(from, to)) assertGranted(caller, "model:promote", { model, stage });
 }
 
-/** @throws {ForbiddenError} when one person speaks through both, or might: nobody knows who holds a program's credentials */
+/** @throws {ForbiddenError} for a program: who holds its credentials is not known */
+function assertPerson(caller: Caller): void {
+  if (!isProgram(caller)) return;
+  throw new ForbiddenError("a promotion is approved by a person, not by an API key or a certificate");
+}
+
+/** @throws {ForbiddenError} when one person speaks through both */
 function assertAnother(caller: Caller, { requester }: PromotionRequestRow): void {
-  if (isProgram(caller)) {
-    throw new ForbiddenError("a promotion is approved by a person, not by an API key or a certificate");
-  }
   if (personOf(caller) !== requester) return;
   throw new ForbiddenError("the promotion needs the word of another person than the one who asked for it");
 }
