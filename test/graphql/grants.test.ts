@@ -1,6 +1,6 @@
 import { matchesPattern } from "../../src/modules/identity/grants.rules.js";
 import { keyWith } from "../support/api-keys.js";
-import { linearModel } from "../support/onnx-models.js";
+import { linearModel, perceptron } from "../support/onnx-models.js";
 import { refusalOf, startPlatform } from "../support/platform.js";
 import type { Answer, Platform } from "../support/platform.js";
 import {
@@ -8,6 +8,7 @@ import {
   announcementOf,
   complete,
   promote,
+  put,
   register,
   rollBack,
   uploadVersion,
@@ -137,6 +138,20 @@ test("every path of a narrowed permission asks", async () => {
     );
   expect(outcome(await protect("power-de"))).toBe("OK");
   expect(outcome(await protect("gas-ttf"))).toBe("FORBIDDEN");
+});
+
+test("bytes that may not be downloaded are not had by their digest", async () => {
+  const other = perceptron([3, 2]);
+  await uploadVersion(admin, "gas-own", other);
+  const who = await narrowed(on("model:download"), on("model:upload"));
+  const { version, upload } = (await announce(who, { model: "power-de", ...announcementOf(other) })).data!
+    .createModelVersion;
+  expect(outcome(await complete(who, "power-de", version.number))).toBe("INVALID_INPUT input.number");
+  expect((await put(upload.url, other)).status).toBe(204);
+  expect(outcome(await complete(who, "power-de", version.number))).toBe("OK");
+  const known = (await announce(who, { model: "power-de", ...announcementOf(graph) })).data!
+    .createModelVersion;
+  expect(outcome(await complete(who, "power-de", known.version.number))).toBe("OK");
 });
 
 test("links and predictions of other models are not given out, on any path", async () => {
