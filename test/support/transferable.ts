@@ -55,6 +55,7 @@ export async function furnish(platform: Platform): Promise<Contents> {
   const { cursor } = started.data!.startTraining;
   const { id: run } = await trained(platform, { curve: "yields", model: "walk", idempotencyKey: "walk-1" });
   await promote(platform, { model: "walk", number: 1 });
+  await awaitSecondPerson(platform, "walk");
   const forecast = await forecastOf(platform, { curve: "yields", model: "walk" });
 
   await uploadRandomEmbedder(platform, "embedder");
@@ -71,6 +72,15 @@ export async function furnish(platform: Platform): Promise<Contents> {
   return { beforeCorrection, duringSecond, nodes, run, cursor };
 }
 
+/** Leaves a promotion waiting. */
+async function awaitSecondPerson(platform: Platform, model: string): Promise<void> {
+  await platform.query(
+    "mutation Two($input: SetFourEyesInput!) { setFourEyes(input: $input) { model { fourEyes } } }",
+    { input: { model, required: true } },
+  );
+  await promote(platform, { model, number: 1, stage: "STAGING", reason: "to look at it" });
+}
+
 /** Answers to everything that a client could ask of the contents, to be compared with those of another platform. */
 export async function pictureOf(platform: Platform, contents: Contents): Promise<object> {
   await servedBy(platform, "notes", "embedder", 1);
@@ -78,6 +88,9 @@ export async function pictureOf(platform: Platform, contents: Contents): Promise
   const { outputs } = await predict(platform);
   return {
     keys: await platform.query("{ apiKeys { edges { node { id name prefix roles createdAt expiresAt } } } }"),
+    waiting: await platform.query(
+      '{ model(name: "walk") { fourEyes pendingPromotion { id actor reason to status } } }',
+    ),
     registry: await platform.query(REGISTRY, { during: contents.duringSecond }),
     transitions: await transitionsOf(platform, "linear"),
     curves: await platform.query(CURVES, { knownAt: contents.beforeCorrection }),
