@@ -1,4 +1,6 @@
+import { randomUUID } from "node:crypto";
 import type { App } from "../src/app.js";
+import type { JobDefinition } from "../src/modules/operations/index.js";
 import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "../src/modules/upkeep/index.js";
 
 interface Schedule {
@@ -56,22 +58,19 @@ export function jobSchedules(config: App["config"]): Schedule[] {
   const upkeep = [
     {
       ...{ name: "start-backup", cron: schedules.backup },
-      tick: (app: App) => app.upkeep.upkeepJobs.startScheduled(backupJob, {}),
+      tick: byTheClock("startBackup", backupJob, {}),
     },
     {
       ...{ name: "start-mirror", cron: mirror === undefined ? "off" : schedules.mirror },
-      tick: (app: App) => app.upkeep.upkeepJobs.startScheduled(mirrorArtifactsJob, { verify: false }),
+      tick: byTheClock("startMirror", mirrorArtifactsJob, { verify: false }),
     },
     {
       ...{ name: "start-cleanup", cron: schedules.cleanup },
-      tick: (app: App) => {
-        const payload = { days: retention.cleanupDays, dryRun: false };
-        return app.upkeep.upkeepJobs.startScheduled(cleanupJob, payload);
-      },
+      tick: byTheClock("startCleanup", cleanupJob, { days: retention.cleanupDays, dryRun: false }),
     },
     {
       ...{ name: "start-vacuum", cron: schedules.vacuum },
-      tick: (app: App) => app.upkeep.upkeepJobs.startScheduled(vacuumDatabaseJob, {}),
+      tick: byTheClock("startVacuum", vacuumDatabaseJob, {}),
     },
   ];
   return [
@@ -81,4 +80,14 @@ export function jobSchedules(config: App["config"]): Schedule[] {
       .filter(({ cron }) => cron !== "off")
       .map(({ name, cron, tick }) => ({ name, when: { cron }, tick })),
   ];
+}
+
+/** With the entry in the audit log that the mutation would have. */
+function byTheClock<P extends Record<string, unknown>>(mutation: string, job: JobDefinition<P>, payload: P) {
+  return ({ audit, upkeep }: App): Promise<void> => {
+    const clock = { actor: "schedule", requestId: randomUUID() };
+    return audit.trail.mutation(clock, mutation, payload, () =>
+      upkeep.upkeepJobs.startScheduled(job, payload),
+    );
+  };
 }

@@ -1,3 +1,4 @@
+import { secretCheck } from "./credential-checks.js";
 import type { Settings } from "./settings.js";
 
 export interface AuditConfig {
@@ -17,8 +18,6 @@ export function auditConfig(settings: Settings): AuditConfig {
   };
 }
 
-export function auditChecks({ ML_AUDIT_KEY: keys = [] }: Partial<Settings>): string[] {
-  return keys.some((key) => Buffer.byteLength(key) < 32)
-    ? ["ML_AUDIT_KEY: each needs at least 32 bytes"]
-    : [];
+export function auditChecks({ ML_AUDIT_KEY: keys = [] }: Partial<Settings>, exposed: boolean): string[] {
+  return [...new Set(keys.flatMap((key) => secretCheck("ML_AUDIT_KEY", key, exposed)))];
 }

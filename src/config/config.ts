@@ -257,7 +257,7 @@ function crossChecks(settings: Partial<Settings>): string[] {
     ...secretChecks(settings, exposed),
     ...providerChecks(settings, exposed),
     ...s3Checks(settings),
-    ...auditChecks(settings),
+    ...auditChecks(settings, exposed),
     ...pairChecks(settings),
   ];
 }
@@ -310,6 +310,8 @@ function pairChecks(settings: Partial<Settings>): string[] {
   return [
     ...pairs.flatMap(([a, b]) => [[a, b] as const, [b, a] as const]),
     ["ML_VECTOR_DB_DSN", "ML_MIGRATIONS_DSN"] as const,
+    // Without it the queue makes a schema of its own, and who may make one could put names before the owner's.
+    ["ML_REDIS_URL", "ML_MIGRATIONS_DSN"] as const,
   ]
     .filter(([name, other]) => settings[name] === undefined && settings[other] !== undefined)
     .map(([name, other]) => `${name}: required when ${other} is set`);

@@ -12,25 +12,24 @@ const LEAST_SECRET_BYTES = 32;
 
 /** Secrets that everybody can guess are none; the words of a complaint never show one. */
 export function secretChecks(settings: Partial<Settings>, exposed: boolean): string[] {
-  const complaints: string[] = [];
-  for (const name of SECRETS) {
-    const secret = settings[name];
-    if (secret === undefined) continue;
-    if (Buffer.byteLength(secret) < LEAST_SECRET_BYTES) {
-      complaints.push(`${name}: needs at least ${LEAST_SECRET_BYTES} bytes`);
-      continue;
-    }
-    const weakness = exposed ? weaknessOf(secret) : undefined;
-    if (weakness !== undefined) {
-      complaints.push(`${name}: ${weakness}; take a random one, such as openssl rand -hex 32 prints`);
-    }
-  }
+  const complaints = SECRETS.flatMap((name) => secretCheck(name, settings[name], exposed));
   for (const name of ["ML_JWT_SECRET_KEY", "ML_API_KEY_SECRET"] as const) {
     if (settings[`${name}_PREVIOUS`] !== undefined && settings[name] === undefined) {
       complaints.push(`${name}: required when ${name}_PREVIOUS is set`);
     }
   }
   return complaints;
+}
+
+/** @param exposed whether what everybody can guess is no secret */
+export function secretCheck(name: string, secret: string | undefined, exposed: boolean): string[] {
+  if (secret === undefined) return [];
+  if (Buffer.byteLength(secret) < LEAST_SECRET_BYTES) {
+    return [`${name}: needs at least ${LEAST_SECRET_BYTES} bytes`];
+  }
+  const weakness = exposed ? weaknessOf(secret) : undefined;
+  if (weakness === undefined) return [];
+  return [`${name}: ${weakness}; take a random one, such as openssl rand -hex 32 prints`];
 }
 
 /** Who gives out a provider's keys gives out who may do what. */

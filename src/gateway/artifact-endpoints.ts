@@ -4,6 +4,7 @@ import type { AuditTrail, NewAuditEntry } from "../modules/audit/index.js";
 import type { ArtifactLinks, ModelRegistryService } from "../modules/models/index.js";
 import { InvalidInputError, NotFoundError } from "../shared/errors.js";
 import type { ClientAddresses } from "./client-address.js";
+import { LinkReads } from "./link-reads.js";
 
 interface LinkQuery {
   expires?: string;
@@ -17,6 +18,21 @@ export function serveArtifacts(
   links: ArtifactLinks,
   { trail, addresses }: { trail: AuditTrail; addresses: ClientAddresses },
 ): void {
+  const reads = new LinkReads();
+  /** What fails is entered, too. */
+  const audited = async (
+    request: FastifyRequest,
+    about: LinkUse,
+    work: () => Promise<void>,
+  ): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      const entry = { ...entryOf(request, about, addresses), outcome: outcomeOf(error) };
+      trail.refused({ ...entry, target: "artifact" }, addresses.of(request.raw));
+      throw error;
+    }
+  };
   void fastify.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
     // The body stays a stream: an artifact may be larger than memory.
@@ -25,8 +41,14 @@ export function serveArtifacts(
       "/artifacts/uploads/:version/:file",
       { bodyLimit: Number.MAX_SAFE_INTEGER },
       async (request, reply) => {
-        links.verify("PUT", pathOf(request), request.query);
-        await registry.receive(request.params.version, request.params.file, bodyOf(request));
+        const { version, file } = request.params;
+        const about: LinkUse = { action: "artifact.write", target: `version:${version}` };
+        await audited(request, about, async () => {
+          links.verify("PUT", pathOf(request), request.query);
+          await registry.receive(version, file, bodyOf(request));
+        });
+        // Nothing is done with the bytes before their version is completed, which has an entry of its own.
+        await trail.record([entryOf(request, about, addresses)]);
         return reply.code(204).send();
       },
     );
@@ -34,16 +56,13 @@ export function serveArtifacts(
       "/artifacts/:sha256/:file",
       async (request, reply) => {
         const { sha256, file } = request.params;
-        const remote = addresses.of(request.raw);
-        const entry = readEntry(request, sha256, remote);
-        try {
+        const about: LinkUse = { action: "artifact.read", target: `artifact:${sha256}` };
+        await audited(request, about, async () => {
           links.verify("GET", pathOf(request), request.query);
-        } catch (error) {
-          trail.refused({ ...entry, target: "artifact", outcome: outcomeOf(error) }, remote);
-          throw error;
-        }
+          reads.take(`${pathOf(request)} ${Number(request.query.expires)}`);
+        });
         // Before the first byte leaves.
-        await trail.record([entry]);
+        await trail.record([entryOf(request, about, addresses)]);
         return download(registry, sha256, file, request.headers.range, reply);
       },
     );
@@ -51,18 +70,21 @@ export function serveArtifacts(
   });
 }
 
+interface LinkUse {
+  action: "artifact.read" | "artifact.write";
+  target: string;
+}
+
 /** The link is all that is known of its bearer; who was given it, has an entry of his own. */
-function readEntry({ id, headers }: FastifyRequest, sha256: string, remote: string): NewAuditEntry {
+function entryOf(
+  { id, headers, raw }: FastifyRequest,
+  about: LinkUse,
+  addresses: ClientAddresses,
+): NewAuditEntry {
   const range = /^bytes=[\d,-]{1,64}$/.exec(headers.range ?? "")?.[0];
   return {
-    ...{
-      actor: "anonymous",
-      action: "artifact.read",
-      target: `artifact:${sha256}`,
-      outcome: "OK",
-      requestId: id,
-    },
-    detail: { remote, ...(range === undefined ? {} : { range }) },
+    ...{ actor: "anonymous", ...about, outcome: "OK", requestId: id },
+    detail: { remote: addresses.of(raw), ...(range === undefined ? {} : { range }) },
   };
 }
 

@@ -32,7 +32,11 @@ export interface CheckedDocument {
 
 /** What is wrong with a text. */
 export class RefusedDocumentError extends Error {
-  constructor(readonly errors: readonly GraphQLError[]) {
+  /** @param document where it could be read at all */
+  constructor(
+    readonly errors: readonly GraphQLError[],
+    readonly document?: DocumentNode,
+  ) {
     super(errors[0]?.message);
   }
 }
@@ -63,7 +67,7 @@ export class Documents {
     if (known) return known;
     const document = this.parse(text);
     const errors = validate(this.schema, document, this.rules, { maxErrors: MOST_ERRORS });
-    if (errors.length > 0) throw new RefusedDocumentError(errors);
+    if (errors.length > 0) throw new RefusedDocumentError(errors, document);
     const operation = document.definitions.find(({ kind }) => kind === Kind.OPERATION_DEFINITION);
     if (operation?.kind !== Kind.OPERATION_DEFINITION) {
       throw new RefusedDocumentError([new GraphQLError("the document has no operation")]);
@@ -76,6 +80,10 @@ export class Documents {
   }
 
   /** One that was checked not long ago. */
+  byText(text: string): DocumentNode | undefined {
+    return this.checked.get(text)?.document;
+  }
+
   bySha256(sha256: string): DocumentNode | undefined {
     return this.hashed.get(sha256);
   }

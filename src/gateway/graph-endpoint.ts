@@ -2,7 +2,7 @@ import type { ApolloServer } from "@apollo/server";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { outcomeOf } from "../modules/audit/index.js";
-import type { AuditTrail } from "../modules/audit/index.js";
+import type { AuditedOperation, AuditTrail } from "../modules/audit/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import { RefusedDocumentError } from "./documents.js";
 import type { CheckedDocument } from "./documents.js";
@@ -52,8 +52,8 @@ export function serveGraph(
         void reply.header("content-security-policy", SANDBOX_SECURITY_POLICY);
         return;
       }
-      const { caller } = await contextOf(request, reply);
-      gate.rates.assertSolvent(caller.subject);
+      const context = await contextOf(request, reply);
+      assertSolvent(gate, context, trail);
       limitBodyTime(request);
     });
     scope.addHook("preHandler", (request, reply, done) => {
@@ -69,7 +69,8 @@ export function serveGraph(
         done();
       };
       const refuse = (error: Error): void => {
-        auditRefusal(trail, graphContext, error, reply.elapsedTime);
+        const type = gate.typeOf(requested, error);
+        auditRefusal(trail, graphContext, { type, error, durationMs: reply.elapsedTime });
         done(error);
       };
       try {
@@ -94,15 +95,30 @@ export function serveGraph(
   });
 }
 
-function auditRefusal(
+/** @throws {RateLimitedError} before it is known what is asked */
+function assertSolvent(gate: OperationGate, { caller, requestId }: RequestContext, trail: AuditTrail): void {
+  try {
+    gate.rates.assertSolvent(caller.subject);
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    trail.refused({ actor: caller.subject, action: "request", target: null, outcome, requestId });
+    throw error;
+  }
+}
+
+/** An operation that was turned away at the gate, on either door. */
+export function auditRefusal(
   trail: AuditTrail,
-  { caller, requestId }: RequestContext,
-  error: Error,
-  durationMs: number,
+  { caller, requestId }: Pick<RequestContext, "caller" | "requestId">,
+  {
+    type = "request",
+    error,
+    durationMs,
+  }: { type?: AuditedOperation["action"]; error: unknown; durationMs: number },
 ): void {
   const outcome = error instanceof RefusedDocumentError ? "INVALID_INPUT" : outcomeOf(error);
-  const nothing = { target: null, operation: null };
-  trail.operated({ actor: caller.subject, requestId, action: "query", ...nothing, outcome, durationMs });
+  const operation = { action: type, target: null, operation: null };
+  trail.operated({ actor: caller.subject, requestId, ...operation, outcome, durationMs });
 }
 
 /** A browser that comes for the explorer's page, which is for everybody. */

@@ -1,4 +1,6 @@
-import { InvalidInputError } from "../shared/errors.js";
+import { getOperationAST } from "graphql";
+import type { OperationTypeNode } from "graphql";
+import { ForbiddenError, InvalidInputError } from "../shared/errors.js";
 import type { CheckedDocument, Documents } from "./documents.js";
 import { RefusedDocumentError } from "./documents.js";
 import { assertShallow } from "./nesting.js";
@@ -45,7 +47,7 @@ export class OperationGate {
     assertShallow("extensions", requested.extensions);
     let checked: CheckedDocument;
     try {
-      checked = this.documents.check(this.trusted ? this.trusted.textOf(requested) : requested.query);
+      checked = this.documents.check(this.textOf(requested));
     } catch (error) {
       if (error instanceof RefusedDocumentError)
         return this.charge(caller, REFUSED_POINTS, () => reject(error));
@@ -59,6 +61,18 @@ export class OperationGate {
       );
     }
     return this.charge(caller, points, () => checked);
+  }
+
+  /** Of an operation that was refused, as far as anybody has read it. */
+  typeOf(requested: RequestedOperation, error: unknown): OperationTypeNode | undefined {
+    if (error instanceof ForbiddenError) return undefined;
+    const document =
+      error instanceof RefusedDocumentError ? error.document : this.documents.byText(this.textOf(requested));
+    return document && getOperationAST(document)?.operation;
+  }
+
+  private textOf(requested: RequestedOperation): string {
+    return this.trusted ? this.trusted.textOf(requested) : requested.query;
   }
 
   private charge<T>(caller: string, points: number, pass: () => T): T | Promise<T> {

@@ -8,7 +8,8 @@ import { UnauthenticatedError } from "../shared/errors.js";
 import type { ClientAddresses } from "./client-address.js";
 import type { ClientCertificates } from "./client-certificates.js";
 import type { FailedLogins } from "./failed-logins.js";
-import { cameDirectly } from "./origin-guard.js";
+import { assertTrustedOrigin, cameDirectly } from "./origin-guard.js";
+import type { OriginPolicy } from "./origin-guard.js";
 
 /** Makes the context of each request, on both doors. */
 export class RequestContexts {
@@ -75,6 +76,22 @@ export class RequestContexts {
       this.certified(request, credentials) ??
       this.authenticator.authenticate(credentials, cameDirectly(request))
     );
+  }
+
+  /** @throws {ForbiddenError} for what pages of other sites send */
+  assertTrustedOrigin(
+    request: IncomingMessage,
+    policy: OriginPolicy,
+    requestId: string = randomUUID(),
+  ): void {
+    try {
+      assertTrustedOrigin(request, policy);
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      const entry = { actor: "anonymous", action: "request", target: null, outcome, requestId };
+      this.trail.refused(entry, this.addresses.of(request));
+      throw error;
+    }
   }
 
   /** A certificate counts where nothing else was presented. */

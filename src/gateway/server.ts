@@ -31,7 +31,6 @@ import type { HealthState } from "./health-state.js";
 import { OperationCosts } from "./operation-cost.js";
 import { OperationDeadline } from "./operation-deadline.js";
 import { OperationGate } from "./operation-gate.js";
-import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { RequestContexts } from "./request-contexts.js";
@@ -99,7 +98,6 @@ declare module "fastify" {
 
 /** The HTTP door: GraphQL, subscriptions, artifacts, health, metrics and the explorer. */
 export async function createGateway(options: GatewayOptions): Promise<Door> {
-  const fastify = createFastify(options);
   const { schema, explorer, database, limits, trail } = options;
   const addresses = new ClientAddresses(limits.trustedProxies);
   const contexts = new RequestContexts(
@@ -112,6 +110,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
     new ClientCertificates(options.certificateRoles),
     options.tls !== undefined,
   );
+  const fastify = createFastify(options, contexts);
   const documents = new Documents(schema, limits.document, { introspection: explorer });
   const trusted = options.trustedDocuments && TrustedDocuments.read(options.trustedDocuments.file);
   const rates = new RateLimiter(options.ledger, limits.ratePoints);
@@ -148,7 +147,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   };
 }
 
-function createFastify(options: GatewayOptions): FastifyInstance {
+function createFastify(options: GatewayOptions, contexts: RequestContexts): FastifyInstance {
   const { policy, maxBodyBytes, database, health, limits, tls } = options;
   // Who is slower is noticed by a look at all connections; Node itself looks every 30 s.
   const timeouts = {
@@ -175,7 +174,9 @@ function createFastify(options: GatewayOptions): FastifyInstance {
     secureAnswer(reply, secure);
     // The client's next request goes to a process that stays.
     if (health.draining) void reply.header("connection", "close");
-    if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) assertTrustedOrigin(request.raw, policy);
+    if (!HEALTH_PATHS.test(request.url.split("?", 1)[0]!)) {
+      contexts.assertTrustedOrigin(request.raw, policy, request.id);
+    }
     if (grantCrossOrigin(request, reply, policy.allowedOrigins)) return;
     if (!isTracing()) return done();
     const name = `${request.method} ${request.routeOptions.url ?? "unknown"}`;

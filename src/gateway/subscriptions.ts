@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { GraphQLError, execute, getOperationAST } from "graphql";
@@ -23,9 +24,9 @@ import { labelOf } from "./audited-operations.js";
 import { CredentialWatch } from "./credential-watch.js";
 import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
+import { auditRefusal } from "./graph-endpoint.js";
 import type { OperationDeadline } from "./operation-deadline.js";
 import type { OperationGate } from "./operation-gate.js";
-import { assertTrustedOrigin } from "./origin-guard.js";
 import type { OriginPolicy } from "./origin-guard.js";
 import { credentialsOf } from "./request-contexts.js";
 import type { RequestContexts } from "./request-contexts.js";
@@ -107,11 +108,7 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
         const refused = "errors" in result ? result.errors?.map(translate) : undefined;
         audit(trail, contextValue as RequestContext, operation, refused);
       },
-      onError: ({ extra }, _id, _payload, errors) => {
-        const translated = errors.map(translate);
-        audit(trail, contexts.ofSocket(extra.identity!, extra.request, extra.presence!), null, translated);
-        return translated;
-      },
+      onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: ({ extra: { socket } }, _id, _payload, _args, result) => {
         if (socket.bufferedAmount > MOST_BUFFERED_BYTES)
           dismiss(socket, TRY_AGAIN_LATER, "what was sent is not read");
@@ -120,7 +117,10 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
     },
     sockets,
   );
-  server.on("upgrade", acceptUpgrades(sockets, census, policy));
+  server.on(
+    "upgrade",
+    acceptUpgrades(sockets, census, (request) => contexts.assertTrustedOrigin(request, policy)),
+  );
   return {
     close: async () => {
       const stubborn = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), FAREWELL_MS);
@@ -130,12 +130,16 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
   };
 }
 
-function acceptUpgrades(sockets: WebSocketServer, census: SocketCensus, policy: OriginPolicy) {
+function acceptUpgrades(
+  sockets: WebSocketServer,
+  census: SocketCensus,
+  assertTrustedOrigin: (request: IncomingMessage) => void,
+) {
   return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on("error", () => socket.destroy());
     if (request.url?.split("?", 1)[0] !== "/graphql") return refuse(socket, "404 Not Found");
     try {
-      assertTrustedOrigin(request, policy);
+      assertTrustedOrigin(request);
     } catch {
       return refuse(socket, "403 Forbidden");
     }
@@ -152,7 +156,7 @@ function acceptUpgrades(sockets: WebSocketServer, census: SocketCensus, policy: 
 async function admitOperation(
   { subscriptions, extra }: SocketContext,
   payload: SubscribePayload,
-  { schema, gate }: SubscriptionOptions,
+  { schema, gate, trail }: SubscriptionOptions,
   census: SocketCensus,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
@@ -166,6 +170,9 @@ async function admitOperation(
     const { operationName, variables: variableValues } = payload;
     return { schema, document, operationName, variableValues };
   } catch (error) {
+    const { caller } = extra.identity!;
+    const refused = { type: gate.typeOf(payload, error), error, durationMs: 0 };
+    auditRefusal(trail, { caller, requestId: randomUUID() }, refused);
     if (error instanceof RefusedDocumentError) return error.errors;
     return [new GraphQLError((error as Error).message, { originalError: error as Error })];
   }

@@ -72,9 +72,11 @@ describe.each(["staging", "production"])("in %s", (environment) => {
       ML_ENV: environment,
       ML_ALLOW_EMBEDDED: "true",
       ML_JWT_SECRET_KEY: secret,
+      ML_AUDIT_KEY: secret,
     });
     expectExplained(refused);
     expect(refused.output).toMatch(/ML_JWT_SECRET_KEY: .*openssl rand/);
+    expect(refused.output).toMatch(/ML_AUDIT_KEY: .*openssl rand/);
     expect(refused.output).not.toContain(secret);
   });
 

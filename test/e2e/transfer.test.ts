@@ -1,5 +1,6 @@
 import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { checkExport } from "../../src/modules/transfer/index.js";
 import { GraphListener } from "../support/graph-listener.js";
 import { trained } from "../support/market-curves.js";
@@ -42,6 +43,9 @@ async function tableFiles(name: string): Promise<Map<string, string>> {
   return new Map((await Promise.all(read)).map((content, i) => [files[i]!, content]));
 }
 
+const entryLines = (file: string) => gunzipSync(Buffer.from(file, "base64")).toString().trim().split("\n");
+const sealLines = (files: Map<string, string>) => entryLines(files.get("audit_seals.jsonl.gz")!);
+
 async function training(
   platform: Platform,
   after: string,
@@ -59,7 +63,7 @@ async function training(
   return events;
 }
 
-test("an import has all that was exported, and an export of it is the same to the byte", async () => {
+test("an import has all that was exported, and an export of it is the same to the byte, but for its own audit entry", async () => {
   const imported = await transfer("import", at("export"), embedded("target"));
   // Only a training that is under way has parts.
   expect(imported.tables.filter(({ rows }) => rows === 0).map(({ name }) => name)).toEqual([
@@ -67,8 +71,21 @@ test("an import has all that was exported, and an export of it is the same to th
   ]);
   expect(imported.artifacts).toHaveLength(5);
   const again = await transfer("export", at("export-again"), embedded("target"));
-  expect(again.tables).toEqual(imported.tables);
-  expect(await tableFiles("export-again")).toEqual(await tableFiles("export"));
+  const others = ({ name }: { name: string }) => name !== "audit_entries";
+  expect(again.tables.filter(others)).toEqual(imported.tables.filter(others));
+  const [before, after] = [await tableFiles("export"), await tableFiles("export-again")];
+  // The import has an entry of its own, behind all others.
+  const [entries, entriesAfter] = [before, after].map((files) =>
+    entryLines(files.get("audit_entries.jsonl.gz")!),
+  );
+  expect(entriesAfter!.slice(0, -1)).toEqual(entries);
+  const { digest } = JSON.parse(sealLines(before).at(-1)!) as { digest: string };
+  expect(JSON.parse(entriesAfter!.at(-1)!)).toMatchObject({
+    ...{ actor: "offline", action: "import" },
+    detail: { imported: { digest } },
+  });
+  for (const files of [before, after]) files.delete("audit_entries.jsonl.gz");
+  expect(after).toEqual(before);
 
   const platform = await startPlatform({ dataDir: at("target") });
   try {

@@ -130,15 +130,30 @@ describe("mutations", () => {
     expect(new Set(found.map(({ requestId }) => requestId)).size).toBe(1);
   });
 
+  test("what a key is narrowed to stands in its entry", async () => {
+    await ours.query(
+      `mutation { createApiKey(input: {
+        name: "narrow", roles: [ENGINEER],
+        grants: [{ permission: "model:promote", modelPattern: "power-*", stage: STAGING }, { permission: "model:upload" }]
+      }) { key { id } } }`,
+    );
+    const [made] = await entries({ action: "createApiKey" });
+    const grants = [
+      { permission: "model:promote", modelPattern: "power-*", stage: "STAGING" },
+      { permission: "model:upload" },
+    ];
+    expect(made).toMatchObject({ target: "key:narrow", detail: { input: { grants } } });
+  });
+
   test("jobs that a mutation started are no part of it", async () => {
     const found = await entries({ action: "completeModelVersion" });
     expect(found).toHaveLength(1);
   });
 });
 
-describe("artifacts", () => {
-  const ARTIFACT = `{ model(name: "power-day-ahead") { version(number: 1) { artifact { sha256 downloadUrl } } } }`;
+const ARTIFACT = `{ model(name: "power-day-ahead") { version(number: 1) { artifact { sha256 downloadUrl } } } }`;
 
+describe("artifacts", () => {
   test("giving out a link and reading through it have entries, looking at the artifact has none", async () => {
     const who = as("dora", "ENGINEER");
     await platform.query(ARTIFACT.replace("downloadUrl", ""), {}, who);
@@ -159,6 +174,19 @@ describe("artifacts", () => {
     );
     expect(JSON.stringify(refused)).not.toContain("signature");
   });
+
+  test("an upload has an entry, and one with a wrong link", async () => {
+    const [written] = await entries({ action: "artifact.write" });
+    expect(written).toMatchObject({ actor: "anonymous", outcome: "OK", detail: { remote: "127.0.0.1" } });
+    expect(written!.target).toMatch(/^version:[0-9a-f-]{36}$/);
+    const path = `${platform.url}/artifacts/uploads/${written!.target!.slice(8)}/model.onnx`;
+    expect((await fetch(path, { method: "PUT", body: "bytes" })).status).toBe(403);
+    const [refused] = await eventually(
+      () => entries({ action: "artifact.write" }),
+      ([newest]) => newest?.outcome !== "OK",
+    );
+    expect(refused).toMatchObject({ outcome: "FORBIDDEN", target: "artifact" });
+  });
 });
 
 describe("refusals", () => {
@@ -175,6 +203,27 @@ describe("refusals", () => {
     await platform.ask("query Peek { backups { totalCount } }", {}, viewer);
     const [refused] = await entriesInTime({ actor: "eve", action: "query" });
     expect(refused).toMatchObject({ outcome: "FORBIDDEN", target: "backups", detail: { operation: "Peek" } });
+  });
+
+  test("a page of another site is one", async () => {
+    const headers = { origin: "https://elsewhere.example", "content-type": "application/json" };
+    const init = { method: "POST", headers, body: JSON.stringify({ query: "{ me { subject } }" }) };
+    expect((await fetch(`${platform.url}/graphql`, init)).status).toBe(403);
+    const [refused] = await entriesInTime({ action: "request" });
+    expect(refused).toMatchObject({
+      ...{ actor: "anonymous", outcome: "FORBIDDEN", target: null },
+      detail: { remote: "127.0.0.1" },
+    });
+  });
+
+  test("what is wrong with a mutation is entered as one", async () => {
+    const who = as("hal", "ENGINEER");
+    await platform.ask("mutation Wrong { noSuchThing { id } }", {}, who);
+    const [refused] = await entriesInTime({ actor: "hal" });
+    expect(refused).toMatchObject({ action: "mutation", outcome: "INVALID_INPUT", target: null });
+    await platform.ask("no document", {}, who);
+    const found = await entriesInTime({ actor: "hal" }, 2);
+    expect(found[0]).toMatchObject({ action: "request", outcome: "INVALID_INPUT" });
   });
 });
 
@@ -197,6 +246,23 @@ describe("queries", () => {
       detail: { operation: "Mine" },
     });
     expect(Number(found[0]!.detail.totalMs)).toBeGreaterThan(0);
+  });
+
+  test("names that a client makes up fill no log", async () => {
+    const who = as("ivy", "VIEWER");
+    const asked = Array.from({ length: 200 }, (_, i) =>
+      platform.query(`query Made${i} { me { subject } }`, {}, who),
+    );
+    await Promise.all(asked);
+    const counted = (found: Entry[]) => found.reduce((sum, { detail }) => sum + Number(detail.count), 0);
+    const found = await eventually(
+      () => entries({ actor: "ivy" }),
+      (some) => counted(some) >= 200,
+    );
+    const others = found.filter(({ detail }) => detail.operation === "(others)");
+    expect(others.length).toBeGreaterThan(0);
+    expect(others[0]).toMatchObject({ action: "query", target: null });
+    expect(found.length).toBeLessThan(100);
   });
 
   test("a subscription has one at its start, over the socket", async () => {
@@ -244,3 +310,20 @@ describe("reading the log", () => {
     expect(refusalOf(await ask(as("x", "ENGINEER")))).toBe("FORBIDDEN");
   });
 });
+
+test("a link fills the log no faster than 600 reads a minute", async () => {
+  const { model } = await platform.query<{
+    model: { version: { artifact: { downloadUrl: string } } };
+  }>(ARTIFACT, {}, as("dora", "ENGINEER"));
+  const { downloadUrl } = model.version.artifact;
+  const read = async () => {
+    const answer = await fetch(downloadUrl, { headers: { range: "bytes=0-0" } });
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+  const statuses: number[] = [];
+  for (let i = 0; i < 21; i++) statuses.push(...(await Promise.all(Array.from({ length: 30 }, read))));
+  expect(statuses.filter((status) => status === 206)).toHaveLength(600);
+  expect(statuses.at(-1)).toBe(429);
+  expect((await fetch(downloadUrl.replace(/signature=(.+)/, "signature=$1!"))).status).toBe(429);
+}, 60_000);

@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
-import { startPlatform } from "../support/platform.js";
+import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { rawGraph } from "../support/raw-http.js";
 import { TEST_SECRET, bearer, issueToken } from "../support/tokens.js";
@@ -45,6 +46,18 @@ test("a caller has its points of a minute, then 429 with the time to wait; other
   expect(wait).toBeLessThanOrEqual(60);
   expect(Math.abs(Number(answer.headers["retry-after"]) - wait)).toBeLessThanOrEqual(1);
   expect((await rawGraph(platform, NODES_OF_ONE_POINT, { headers: as("another") })).status).toBe(200);
+  // From now on nobody reads what it asks.
+  expect((await rawGraph(platform, NODES_OF_ONE_POINT, { headers: spender })).status).toBe(429);
+  const unread = await eventually(
+    () =>
+      platform.query<{ audit: { edges: { node: object }[] } }>(
+        `{ audit(first: 5, actor: "spender", action: "request") { edges { node { outcome } } } }`,
+        {},
+        as(randomUUID()),
+      ),
+    ({ audit }) => audit.edges.length > 0,
+  );
+  expect(unread.audit.edges[0]!.node).toEqual({ outcome: "RATE_LIMITED" });
 });
 
 test("what is refused costs as well", async () => {

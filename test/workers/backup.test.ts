@@ -201,6 +201,11 @@ test("without a mirror, mirroring is refused; a schedule starts one job a minute
     150_000,
   );
   expect(jobs.jobs.edges.length).toBeGreaterThanOrEqual(2);
+  const { audit } = await platform.query<{ audit: object }>(
+    `{ audit(first: 1, actor: "schedule") { edges { node { action target outcome } } } }`,
+  );
+  const entry = { action: "startVacuum", target: "database", outcome: "OK" };
+  expect(audit).toEqual({ edges: [{ node: entry }] });
   const place = await temporaryFolder();
   const bare = await startPlatform({ dataDir: place.path });
   try {

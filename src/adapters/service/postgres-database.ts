@@ -9,6 +9,7 @@ import { DatabaseUnavailableError, TransactionConflictError } from "../postgres/
 import { connectDataSource, TypeormDatabase, unhurriedOn } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
 import { vacuumTables } from "../postgres/vacuum-tables.js";
+import { ownerDsn } from "./owner-dsn.js";
 import { postgresConnection } from "./postgres-connection.js";
 import { grantToApplication } from "./postgres-grants.js";
 import { applyMigrations } from "./postgres-migrations.js";
@@ -67,7 +68,7 @@ export class PostgresDatabase extends TypeormDatabase {
     const owner =
       settings.migrationsDsn === undefined
         ? undefined
-        : await postgresConnection(settings.migrationsDsn, settings.tls ?? {});
+        : await postgresConnection(ownerDsn(settings.migrationsDsn), settings.tls ?? {});
     await applyMigrations(options, owner ?? connection, log);
     if (owner) await grantToApplication(owner, connection);
     const requests = new RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>();

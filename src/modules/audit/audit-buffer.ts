@@ -10,7 +10,8 @@ export type AuditedRefusal = NewAuditEntry;
 /** An operation that was answered; of mutations only those that were refused before they ran. */
 export interface AuditedOperation {
   actor: string;
-  action: "query" | "mutation" | "subscription";
+  /** A request is what nobody has read. */
+  action: "query" | "mutation" | "subscription" | "request";
   /** Root fields. */
   target: string | null;
   /** Name that the client gave it. */
@@ -39,19 +40,29 @@ const MINUTE_MS = 60_000;
 /** Entries that one statement takes. */
 const BATCH = 500;
 /** Of each kind that wait in memory. */
-const MOST_WAITING = 20_000;
+const MOST_WAITING = 10_000;
 const MOST_COUNTED = 10_000;
+/** Addresses of unknown callers, and different queries of one caller within a flush, that have entries of their own. */
+const MOST_STRANGERS = 1_000;
+const MOST_QUERIES = 20;
+/** What is told of together beyond that. */
+const OTHERS = "(others)";
 /** At the end of the process. */
 const LAST_WRITES_MS = 5_000;
 
+type Kind = "refusal" | "query";
+
 /**
  * Entries that no answer waits for: of refusals, and of queries. Bounded: what does not fit is dropped and counted.
- * Repetitions become a count, so that no caller can flood the log.
+ * Repetitions become a count, so that no caller can flood the log, or push out what is told of others.
  */
 export class AuditBuffer {
   private readonly refusals = new Map<string, CountedRefusal>();
+  private readonly strangers = new Map<string, CountedRefusal>();
   private readonly operations = new Map<string, CountedOperation>();
-  private waiting: NewAuditEntry[] = [];
+  /** Different ones by actor, since the last flush. */
+  private readonly variety = new Map<string, number>();
+  private readonly waiting: Record<Kind, NewAuditEntry[]> = { refusal: [], query: [] };
   private flushing: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
@@ -65,61 +76,81 @@ export class AuditBuffer {
     this.timer = setInterval(() => void this.flush(), FLUSH_MS).unref();
   }
 
-  /** The first of a principal, action and outcome in a minute is written at once, the others as one entry after it. */
+  /**
+   * The first of a principal, action and outcome in a minute is written at once, the others as one entry after it.
+   * @param remote address of somebody unknown
+   */
   refused(entry: AuditedRefusal, remote?: string): void {
-    const key = JSON.stringify([entry.actor, entry.action, entry.outcome, remote]);
-    const known = this.refusals.get(key);
+    const counted = remote === undefined ? this.refusals : this.strangers;
+    const keyOf = (from?: string) => JSON.stringify([entry.actor, entry.action, entry.outcome, from]);
+    const crowded = remote !== undefined && counted.size >= MOST_STRANGERS && !counted.has(keyOf(remote));
+    const key = keyOf(crowded ? OTHERS : remote);
+    const known = counted.get(key);
     if (known) {
       known.repetitions++;
       return;
     }
-    if (this.refusals.size >= MOST_COUNTED) return auditEntriesDropped.inc({ what: "refusal" });
-    this.refusals.set(key, { entry, repetitions: 0, until: performance.now() + MINUTE_MS });
-    this.wait([entry], "refusal");
+    if (counted.size >= MOST_COUNTED) return auditEntriesDropped.inc({ what: "refusal" });
+    const told = crowded ? { ...entry, detail: { ...entry.detail, remote: OTHERS } } : entry;
+    counted.set(key, { entry: told, repetitions: 0, until: performance.now() + MINUTE_MS });
+    this.wait([told], "refusal");
     void this.flush();
   }
 
   operated(operation: AuditedOperation): void {
-    const key = `${operation.actor}\n${operation.action}\n${operation.target}\n${operation.operation}\n${operation.outcome}`;
-    const known = this.operations.get(key);
-    if (known) {
-      known.count++;
-      known.totalMs += operation.durationMs;
-      if (operation.durationMs > known.longestMs) known.longestMs = operation.durationMs;
-      return;
+    const known = this.operations.get(keyOf(operation));
+    if (known) return count(known, operation);
+    const { actor, durationMs } = operation;
+    const variety = (this.variety.get(actor) ?? 0) + 1;
+    if (variety > MOST_QUERIES && operation.operation !== OTHERS) {
+      // Names and combinations of fields are the client's choice, and without end.
+      return this.operated({ ...operation, target: null, operation: OTHERS });
     }
     if (this.operations.size >= MOST_COUNTED) return auditEntriesDropped.inc({ what: "query" });
-    const { durationMs } = operation;
-    this.operations.set(key, { first: operation, count: 1, totalMs: durationMs, longestMs: durationMs });
+    this.variety.set(actor, variety);
+    this.operations.set(keyOf(operation), {
+      ...{ first: operation, count: 1 },
+      ...{ totalMs: durationMs, longestMs: durationMs },
+    });
   }
 
   /** Writes what waits, unless the database is gone. */
   async close(): Promise<void> {
     clearInterval(this.timer);
-    for (const refusal of this.refusals.values()) refusal.until = 0;
+    for (const refusal of this.countedRefusals()) refusal.until = 0;
     const deadline = performance.now() + LAST_WRITES_MS;
     do await this.flush();
-    while (this.waiting.length > 0 && performance.now() < deadline);
-    if (this.waiting.length === 0) return;
+    while (this.waits && performance.now() < deadline);
+    if (!this.waits) return;
+    const count = this.waiting.refusal.length + this.waiting.query.length;
     this.logger.error(
-      { event: "audit.lost", count: this.waiting.length },
+      { event: "audit.lost", count },
       "the last refusals and queries are not in the audit log",
     );
   }
 
   private flush(): Promise<void> {
-    this.collectRefusals();
+    this.collectRefusals(this.refusals);
+    this.collectRefusals(this.strangers);
     this.collectOperations();
-    if (this.waiting.length === 0) return this.flushing ?? Promise.resolve();
+    if (!this.waits) return this.flushing ?? Promise.resolve();
     this.flushing ??= this.write().finally(() => (this.flushing = undefined));
     return this.flushing;
   }
 
-  private collectRefusals(): void {
+  private get waits(): boolean {
+    return this.waiting.refusal.length + this.waiting.query.length > 0;
+  }
+
+  private countedRefusals(): CountedRefusal[] {
+    return [...this.refusals.values(), ...this.strangers.values()];
+  }
+
+  private collectRefusals(counted: Map<string, CountedRefusal>): void {
     const now = performance.now();
-    for (const [key, { entry, repetitions, until }] of this.refusals) {
+    for (const [key, { entry, repetitions, until }] of counted) {
       if (until > now) continue;
-      this.refusals.delete(key);
+      counted.delete(key);
       if (repetitions === 0) continue;
       this.wait([{ ...entry, detail: { ...entry.detail, count: repetitions } }], "refusal");
     }
@@ -129,31 +160,50 @@ export class AuditBuffer {
     if (this.operations.size === 0) return;
     const entries = [...this.operations.values()].map(toEntry);
     this.operations.clear();
+    this.variety.clear();
     this.wait(entries, "query");
   }
 
-  private wait(entries: readonly NewAuditEntry[], what: "refusal" | "query"): void {
-    const room = MOST_WAITING - this.waiting.length;
-    this.waiting.push(...entries.slice(0, room));
+  private wait(entries: readonly NewAuditEntry[], what: Kind): void {
+    const room = MOST_WAITING - this.waiting[what].length;
+    this.waiting[what].push(...entries.slice(0, room));
     if (entries.length > room) auditEntriesDropped.inc({ what }, entries.length - room);
   }
 
   private async write(): Promise<void> {
-    while (this.waiting.length > 0) {
-      const batch = this.waiting.slice(0, BATCH);
-      try {
-        await new AuditEntryRepository(this.database.dataSource.manager).append(batch);
-      } catch (err) {
-        this.logger.error(
-          { event: "audit.failed", err, count: batch.length },
-          "audit entries are not written yet",
-        );
-        return;
+    for (const what of ["refusal", "query"] as const) {
+      while (this.waiting[what].length > 0) {
+        if (!(await this.writeSome(what))) return;
       }
-      this.waiting = this.waiting.slice(batch.length);
-      this.onEntry();
     }
   }
+
+  /** @returns whether it could be written */
+  private async writeSome(what: Kind): Promise<boolean> {
+    const batch = this.waiting[what].slice(0, BATCH);
+    try {
+      await new AuditEntryRepository(this.database.dataSource.manager).append(batch);
+    } catch (err) {
+      this.logger.error(
+        { event: "audit.failed", err, count: batch.length },
+        "audit entries are not written yet",
+      );
+      return false;
+    }
+    this.waiting[what].splice(0, batch.length);
+    this.onEntry();
+    return true;
+  }
+}
+
+function keyOf({ actor, action, target, operation, outcome }: AuditedOperation): string {
+  return JSON.stringify([actor, action, target, operation, outcome]);
+}
+
+function count(known: CountedOperation, { durationMs }: AuditedOperation): void {
+  known.count++;
+  known.totalMs += durationMs;
+  if (durationMs > known.longestMs) known.longestMs = durationMs;
 }
 
 function toEntry({ first, count, totalMs, longestMs }: CountedOperation): NewAuditEntry {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Database } from "../../ports/database.js";
+import type { Database, Transaction } from "../../ports/database.js";
 import { Bell } from "../../shared/bell.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { auditLastSeal } from "../../telemetry/metrics.js";
@@ -31,6 +31,7 @@ export class AuditSealer {
   private running: Promise<void> | undefined;
   private signedAt = 0;
   private signed = "";
+  /** The last one that is known to be committed. */
   private newest: Seal | undefined;
   private failing = false;
 
@@ -78,28 +79,38 @@ export class AuditSealer {
 
   private async sealAll(): Promise<boolean> {
     for (;;) {
-      const { sealed, more } = await this.options.database.transaction(async (tx) => {
-        const seals = new SealRepository(tx);
-        if (!(await seals.tryLock())) return { sealed: 0, more: true };
-        this.newest = (await seals.last()) ?? this.newest;
-        const { settled, more: others, now } = await seals.unsealed((this.newest ?? NO_SEAL).last, BATCH);
-        if (settled.length > 0) {
-          const made = sealEntries(this.newest ?? NO_SEAL, settled, now);
-          await seals.append(made);
-          this.newest = made.at(-1);
-        }
-        return { sealed: settled.length, more: others };
-      });
+      const { sealed, more, last } = await this.options.database.transaction((tx) => this.sealSome(tx));
+      // Until it was committed, it might have been undone.
+      this.newest = last ?? this.newest;
       if (sealed > 0) auditLastSeal.set(Date.now() / 1000);
       if (!more) return true;
       if (sealed === 0) return false;
     }
   }
 
+  private async sealSome(tx: Transaction): Promise<{ sealed: number; more: boolean; last?: Seal }> {
+    const seals = new SealRepository(tx);
+    if (!(await seals.tryLock())) return { sealed: 0, more: true };
+    const before = await seals.last();
+    const { settled, more, now } = await seals.unsealed((before ?? this.newest ?? NO_SEAL).last, BATCH);
+    if (settled.length === 0) return { sealed: 0, more, last: before };
+    const made = sealEntries(before ?? this.newest ?? NO_SEAL, settled, now);
+    await seals.append(made);
+    return { sealed: settled.length, more, last: made.at(-1) };
+  }
+
+  /** Whoever signs keeps others from it: no head takes the place of a later one. */
   private async signNewest(): Promise<void> {
-    if (!this.newest || !this.hasUnsigned) return;
-    await this.options.heads.write(this.newest);
-    this.signed = this.newest.digest;
+    if (!this.hasUnsigned) return;
+    await this.options.database.transaction(async (tx) => {
+      const seals = new SealRepository(tx);
+      await seals.lock();
+      const last = await seals.last();
+      if (!last) return;
+      await this.options.heads.write(last);
+      this.signed = last.digest;
+      this.newest = last;
+    });
     this.signedAt = Date.now();
   }
 

@@ -16,7 +16,9 @@ export class AuditEntryType extends Node {
   actor!: string;
 
   @Field({
-    description: "A mutation's name, query, subscription, artifact.link, artifact.read, authenticate.",
+    description:
+      "A mutation's name, query, subscription, artifact.link, artifact.read, artifact.write, authenticate, schedule, " +
+      "import; request: one that was refused unread.",
   })
   action!: string;
 

@@ -32,7 +32,7 @@ export const auditedMutations: Readonly<Record<string, AuditedMutation>> = {
   startMirror: { target: "mirror", shows: ["verify"] },
   startCleanup: { target: "artifacts", shows: ["days", "dryRun"] },
   startVacuum: { target: "database", shows: [] },
-  createApiKey: { target: "key:{name}", shows: ["roles", "expiresInDays"] },
+  createApiKey: { target: "key:{name}", shows: ["roles", "grants", "expiresInDays"] },
   rotateApiKey: { target: "key:{id id}", shows: ["overlapDays"] },
   revokeApiKey: { target: "key:{id id}", shows: [] },
   setFourEyes: { target: "model:{model}", shows: ["required"] },
@@ -42,7 +42,13 @@ export const auditedMutations: Readonly<Record<string, AuditedMutation>> = {
 
 /** What names of things look like; anything else is not repeated. */
 const NAME = /^[A-Za-z0-9][\w.:/@+-]{0,127}$/;
-const MOST_LISTED = 32;
+/** Fields within input that name things, by what their values look like. */
+const INNER: Readonly<Record<string, RegExp>> = {
+  permission: NAME,
+  modelPattern: /^[a-z0-9_*-]{1,64}$/,
+  stage: NAME,
+};
+const MOST_LISTED = 50;
 
 /** Target and detail of a mutation's entry, by what the table above lets it show. */
 export function describeMutation(
@@ -85,11 +91,18 @@ function namePart(value: unknown): string {
   return typeof value === "string" && NAME.test(value) ? value : "?";
 }
 
-function presentable(value: unknown): unknown {
+function presentable(value: unknown, shape = NAME): unknown {
   if (typeof value === "number" || typeof value === "boolean") return value;
   if (typeof value === "bigint") return String(value);
   if (value instanceof Date) return value.toISOString();
-  if (typeof value === "string") return NAME.test(value) ? value : "?";
+  if (typeof value === "string") return shape.test(value) ? value : "?";
   if (Array.isArray(value)) return value.slice(0, MOST_LISTED).map((item) => presentable(item));
-  return "?";
+  return typeof value === "object" && value !== null ? namesWithin(value) : "?";
+}
+
+function namesWithin(value: object): object {
+  const known = Object.entries(value).filter(
+    ([field, inner]) => Object.hasOwn(INNER, field) && inner != null,
+  );
+  return Object.fromEntries(known.map(([field, inner]) => [field, presentable(inner, INNER[field])]));
 }

@@ -1,5 +1,6 @@
 import { text } from "node:stream/consumers";
 import type { Archive } from "../../ports/archive.js";
+import { NotFoundError } from "../../shared/errors.js";
 import type { Seal } from "./seal.rules.js";
 import { deriveHeadKey, openHead, signHead } from "./signed-head.rules.js";
 import type { HeadKey, SignedHead } from "./signed-head.rules.js";
@@ -27,10 +28,23 @@ export class HeadArchive {
     private readonly spanMs: number,
   ) {}
 
+  /** A head of a later seal that has the name stays: it tells that the end of the chain was cut off since. */
   async write(seal: Pick<Seal, "number" | "digest">, now = new Date()): Promise<void> {
     const slot = new Date(Math.floor(now.getTime() / this.spanMs) * this.spanMs);
     const name = `${HEADS}${slot.toISOString().replaceAll(/[-:]|\.000/g, "")}.json`;
-    await this.archive.storeText(name, signHead(seal, now, (await this.keys())[0]!));
+    const keys = await this.keys();
+    const there = await this.readOne(name, keys);
+    if (there && BigInt(there.number) > seal.number) return;
+    await this.archive.storeText(name, signHead(seal, now, keys[0]!));
+  }
+
+  private async readOne(name: string, keys: readonly HeadKey[]): Promise<SignedHead | undefined> {
+    try {
+      return openHead(await text(await this.archive.read(name)), keys);
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    }
   }
 
   /** Oldest first. */

@@ -86,10 +86,12 @@ export function openHeadArchive({
 
 export { AuditVerifier } from "./audit-verification.js";
 export type { AuditVerification } from "./audit-verification.js";
+export type { AuditedOperation } from "./audit-buffer.js";
 export type { NewAuditEntry } from "./audit-entry.repository.js";
 export { apartFromAudit, noteAudited } from "./audit-scope.js";
 export { AuditTrail } from "./audit-trail.js";
 export type { AuditedRequest } from "./audit-trail.js";
 export { AuditedDatabase } from "./audited-database.js";
 export { auditedMutations } from "./audited-mutations.rules.js";
+export { enterImport } from "./import-entry.js";
 export { outcomeOf } from "./outcome.rules.js";

@@ -37,6 +37,11 @@ export class SealRepository {
     return lock!.mine;
   }
 
+  /** Waits for another process that seals or signs. */
+  async lock(): Promise<void> {
+    await this.tx.query("SELECT pg_advisory_xact_lock(hashtextextended('audit_seals', 0))");
+  }
+
   async last(): Promise<Seal | undefined> {
     const [row] = await this.tx.query<SealRecord[]>(
       `SELECT ${SEAL} FROM audit_seals ORDER BY number DESC LIMIT 1`,

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import type { Database, Transaction } from "../../ports/database.js";
 import type { ObjectStore } from "../../ports/object-store.js";
 import { InvalidInputError, PreconditionFailedError } from "../../shared/errors.js";
+import { enterImport } from "../audit/index.js";
 import { OutboxRepository } from "../operations/index.js";
 import { rebuildLexicalIndex } from "../search/index.js";
 import type { CheckedExport } from "./checked-export.js";
@@ -47,6 +48,7 @@ export class ImportService {
       if (table) await this.writeTable(tx, folder, table);
     }
     await new OutboxRepository(tx).continueAfter({ transactionId: BigInt(manifest.eventsUntil), id: 0n });
+    await enterImport(tx);
     assertArtifacts(await transfer.artifacts(), manifest.artifacts);
     const documents = await rebuildLexicalIndex(tx);
     this.report(`lexical index: ${documents} documents`);
