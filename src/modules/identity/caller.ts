@@ -13,9 +13,6 @@ export interface Caller {
   grants?: readonly Grant[];
 }
 
-/** What API keys and certificates are called: no token may speak in the name of one. */
-const PROGRAMS = /^(key|cert):/;
-
 export interface Identity {
   caller: Caller;
   /** When the credentials end; absent for the developer of a local platform. */
@@ -27,9 +24,4 @@ export interface Identity {
 /** Two callers with the same are one, however they came. */
 export function personOf({ person, subject }: Caller): string {
   return person ?? subject;
-}
-
-/** Whether it came by an API key or a certificate, which tells nothing of who holds it. */
-export function isProgram({ subject }: Pick<Caller, "subject">): boolean {
-  return PROGRAMS.test(subject);
 }

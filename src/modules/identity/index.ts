@@ -1,7 +1,7 @@
 export { Authenticator } from "./authenticator.js";
 export type { AuthenticatorOptions, Credentials } from "./authenticator.js";
 export type { Caller, Identity } from "./caller.js";
-export { isProgram, personOf } from "./caller.js";
+export { personOf } from "./caller.js";
 export type { Grant, GrantStage, GrantTarget, Narrowable } from "./grants.rules.js";
 export { assertGranted, isGranted, parseGrants } from "./grants.rules.js";
 export { CallerType, IdentityResolver, RoleEnum } from "./identity.resolver.js";
@@ -12,3 +12,4 @@ export { CallerPresence, RequestContext } from "./request-context.js";
 export { READ_PERMISSIONS, readPermissionOf } from "./read-permissions.rules.js";
 export { ROLES, mayDo, mayGive, parseRoles, permissionsOf } from "./roles.rules.js";
 export type { Permission, Role } from "./roles.rules.js";
+export { isProgram } from "./token-claims.rules.js";
