@@ -4,7 +4,6 @@ import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, Credentials, EventSource, Identity } from "../modules/identity/index.js";
-import { UnauthenticatedError } from "../shared/errors.js";
 import type { ClientAddresses } from "./client-address.js";
 import type { ClientCertificates } from "./client-certificates.js";
 import type { FailedLogins } from "./failed-logins.js";
@@ -51,16 +50,16 @@ export class RequestContexts {
     credentials: Credentials,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
-    if (!credentials.authorization && !credentials.apiKey) {
-      const certified = this.certificates.identify(request);
-      if (certified) return certified;
-    }
+    const { authorization, apiKey } = credentials;
     const address = this.addresses.of(request);
+    const look = () => this.authenticator.authenticate(credentials, cameDirectly(request));
     try {
-      this.failedLogins.assertMayTry(address);
-      return await this.authenticator.authenticate(credentials, cameDirectly(request));
+      if (authorization || apiKey) {
+        return await this.failedLogins.judge(address, [authorization, apiKey].join("\n"), look);
+      }
+      // Whoever presents nothing has guessed at nothing.
+      return this.certificates.identify(request) ?? (await look());
     } catch (error) {
-      if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
       const outcome = outcomeOf(error);
       const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
       this.trail.refused(entry, address);

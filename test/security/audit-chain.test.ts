@@ -78,7 +78,10 @@ test("a shutdown seals and signs what is left", async () => {
   await withAuditChain(platform, TEST_SECRET, async ({ verify, select }) => {
     const [entry] = await select("SELECT FROM audit_entries WHERE target = 'curve:last'");
     expect(entry).toBeDefined();
-    expect(await verify()).toMatchObject({ ok: true, findings: [], limits: [] });
+    const [one, same, other] = await Promise.all([verify(), verify(), verify(new Date(0))]);
+    expect(one).toMatchObject({ ok: true, findings: [], limits: [] });
+    expect(same).toBe(one);
+    expect(other).not.toBe(one);
   });
 });
 
