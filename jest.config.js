@@ -3,8 +3,9 @@ const common = {
   transform: {},
   testEnvironment: "<rootDir>/dist/test/support/jest-environment.js",
   testTimeout: 60_000,
-  // One more than there are cores where tests run: most wait for a platform to start or to do something.
-  maxWorkers: 3,
+  maxWorkers: 2,
+  // Modules of finished files are never quite forgotten.
+  workerIdleMemoryLimit: "1GB",
 };
 
 /** Embedded engines, and unit tests: what runs on Node alone. */

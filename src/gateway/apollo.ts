@@ -9,19 +9,16 @@ import {
 } from "@apollo/server/plugin/disabled";
 import { ApolloServerPluginLandingPageLocalDefault } from "@apollo/server/plugin/landingPage/default";
 import { GraphQLError } from "graphql";
-import type { GraphQLSchema } from "graphql";
+import type { DocumentNode, GraphQLSchema } from "graphql";
 import type { AuditTrail } from "../modules/audit/index.js";
 import type { RequestContext } from "../modules/identity/index.js";
 import type { Database } from "../ports/database.js";
 import { openSpan } from "../telemetry/tracing.js";
 import { labelOf } from "./audited-operations.js";
 import { CompiledOperations } from "./compiled-operations.js";
-import type { Documents } from "./documents.js";
 import { formatError } from "./format-error.js";
 import { nameFieldsOfVariables } from "./input-path.js";
 import { withoutSuggestions } from "./suggestions.js";
-
-const SHA256_LENGTH = 64;
 
 /** Apollo Server over the graph, with what it does not need switched off. */
 export function createApollo(
@@ -30,17 +27,12 @@ export function createApollo(
     explorer: boolean;
     database: Pick<Database, "acknowledge">;
     trail: AuditTrail;
-    documents: Documents;
   },
 ): ApolloServer<RequestContext> {
   return new ApolloServer<RequestContext>({
     schema,
     // They come parsed and checked, before Apollo sees the request.
-    documentStore: {
-      get: (key) => Promise.resolve(options.documents.bySha256(key.slice(-SHA256_LENGTH))),
-      set: () => Promise.resolve(),
-      delete: () => Promise.resolve(),
-    },
+    documentStore: null,
     introspection: options.explorer,
     nodeEnv: "production",
     formatError: (formatted, error) => {
@@ -76,6 +68,13 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
   return {
     requestDidStart: () =>
       Promise.resolve({
+        didResolveSource: (request) => {
+          // What was admitted is what runs: Apollo neither parses a document nor reads variables of its own.
+          const { document, variables } = request.contextValue.operation;
+          (request as { document?: DocumentNode }).document = document;
+          request.request.variables = variables;
+          return Promise.resolve();
+        },
         didResolveOperation: ({ operation, document, contextValue }) => {
           const type = operation?.operation;
           contextValue.operation.type = type;

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
+import { reportUnknownProxy } from "../telemetry/events.js";
 
 /** Tells who is behind a request: the connection's other end, or whom a proxy of ours says that it speaks for. */
 export class ClientAddresses {
   private readonly proxies = new BlockList();
+  private hasReported = false;
 
   /** @param proxies addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed */
   constructor(proxies: readonly string[]) {
@@ -19,7 +21,11 @@ export class ClientAddresses {
   of({ socket, headers }: IncomingMessage): string {
     const direct = plain(socket.remoteAddress ?? "");
     const forwarded = headers["x-forwarded-for"];
-    if (forwarded === undefined || !this.isProxy(direct)) return direct;
+    if (forwarded === undefined) return direct;
+    if (!this.isProxy(direct)) {
+      this.report();
+      return direct;
+    }
     const claimed = [forwarded]
       .flat()
       .join(",")
@@ -27,6 +33,12 @@ export class ClientAddresses {
       .map((part) => plain(part.trim()));
     const stranger = claimed.reverse().find((address) => isIP(address) === 0 || !this.isProxy(address));
     return stranger === undefined || isIP(stranger) === 0 ? direct : stranger;
+  }
+
+  /** Once: anybody may send the header, and a proxy sends it with every request. */
+  private report(): void {
+    if (!this.hasReported) reportUnknownProxy();
+    this.hasReported = true;
   }
 
   private isProxy(address: string): boolean {

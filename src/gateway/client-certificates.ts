@@ -15,7 +15,9 @@ export class ClientCertificates {
   /** Undefined without a certificate that was verified, and for one that nobody has named. */
   identify({ socket }: IncomingMessage): Identity | undefined {
     if (this.byName.size === 0 || !(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-    const certificate = socket.getPeerCertificate();
+    // A session that is resumed may have none, authorized though it is, or one that has ended meanwhile.
+    const certificate = socket.getPeerCertificate() as Partial<PeerCertificate>;
+    if (!isCurrent(certificate)) return undefined;
     const known = namesOf(certificate)
       .map((name) => this.byName.get(name))
       .find(Boolean);
@@ -23,6 +25,11 @@ export class ClientCertificates {
     const caller = { subject: `cert:${known.name}`, roles: known.roles };
     return { caller, expiresAt: new Date(certificate.valid_to) };
   }
+}
+
+function isCurrent(certificate: Partial<PeerCertificate>): certificate is PeerCertificate {
+  const { subject, valid_to: end } = certificate;
+  return subject !== undefined && end !== undefined && Date.parse(end) > Date.now();
 }
 
 function namesOf({ subject, subjectaltname = "" }: PeerCertificate): string[] {

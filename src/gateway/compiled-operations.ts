@@ -28,7 +28,7 @@ type Answer = { data?: Record<string, unknown> | null; errors?: readonly GraphQL
  * order matters more than their speed), faulty variables, and failures that are not ours.
  */
 export class CompiledOperations {
-  /** By the operation's node, which Apollo's document store gives again for the same text. */
+  /** By the operation's node, which is the same for the same text while it is remembered. */
   private readonly known = new LRUCache<OperationDefinitionNode, Known>({ max: MOST_COMPILED });
 
   constructor(private readonly schema: GraphQLSchema) {}

@@ -18,6 +18,9 @@ export interface DocumentLimits {
   rootFields: number;
 }
 
+/** On the average of a document: a name of the graph, a space, or a passage of text in a few of them. */
+const CHARACTERS_OF_TOKEN = 64;
+
 /** What a selection comes to, fragments counted as often as they are spread. */
 interface Extent {
   depth: number;
@@ -49,6 +52,14 @@ export function assertWithinLimits(document: DocumentNode, limits: DocumentLimit
       assertAtMost("root fields", extent.fields, limits.rootFields, "ML_MAX_ROOT_FIELDS");
     }
   }
+}
+
+/**
+ * Refuses a text that is longer than its tokens can need, before it is parsed: comments count as none.
+ * @throws {InvalidInputError}
+ */
+export function assertNotTooLong(text: string, { tokens }: DocumentLimits): void {
+  assertAtMost("characters", text.length, tokens * CHARACTERS_OF_TOKEN, "ML_MAX_TOKENS");
 }
 
 function assertAtMost(what: string, found: number, limit: number, variable?: string): void {

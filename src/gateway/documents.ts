@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   GraphQLError,
   Kind,
@@ -10,7 +9,7 @@ import {
 import type { DocumentNode, GraphQLSchema, OperationDefinitionNode } from "graphql";
 import { LRUCache } from "lru-cache";
 import { PlatformError } from "../shared/errors.js";
-import { assertWithinLimits } from "./document-limits.js";
+import { assertNotTooLong, assertWithinLimits } from "./document-limits.js";
 import type { DocumentLimits } from "./document-limits.js";
 import { finiteNumbers } from "./finite-numbers.js";
 
@@ -26,8 +25,6 @@ export interface CheckedDocument {
   /** Its only one. */
   operation: OperationDefinitionNode;
   text: string;
-  /** SHA-256 of the text, in hexadecimal. */
-  sha256: string;
 }
 
 /** What is wrong with a text. */
@@ -47,9 +44,7 @@ export class Documents {
     max: DOCUMENTS_KEPT,
     maxSize: CHARACTERS_KEPT,
     sizeCalculation: (_document, text) => text.length + 1,
-    dispose: ({ sha256 }) => this.hashed.delete(sha256),
   });
-  private readonly hashed = new Map<string, DocumentNode>();
   private readonly rules;
 
   constructor(
@@ -72,10 +67,8 @@ export class Documents {
     if (operation?.kind !== Kind.OPERATION_DEFINITION) {
       throw new RefusedDocumentError([new GraphQLError("the document has no operation")]);
     }
-    const sha256 = createHash("sha256").update(text).digest("hex");
-    const checked = { document, operation, text, sha256 };
+    const checked = { document, operation, text };
     this.checked.set(text, checked);
-    this.hashed.set(sha256, document);
     return checked;
   }
 
@@ -84,12 +77,9 @@ export class Documents {
     return this.checked.get(text)?.document;
   }
 
-  bySha256(sha256: string): DocumentNode | undefined {
-    return this.hashed.get(sha256);
-  }
-
   private parse(text: string): DocumentNode {
     try {
+      assertNotTooLong(text, this.limits);
       const document = parse(text, { maxTokens: this.limits.tokens });
       // Before validation, some of whose rules take the square of a document's length.
       assertWithinLimits(document, this.limits);

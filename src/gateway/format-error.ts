@@ -40,11 +40,11 @@ export function formatError(
   return { message: `internal error ${errorId}`, ...place, extensions: { code: "INTERNAL", errorId } };
 }
 
-/** What a resolver threw, or why no context could be made: that one comes before there is any path. */
+/** What a resolver threw, or what was thrown around all of them: that one has neither path nor nodes. */
 function causeOf(error: unknown): unknown {
   const cause = unwrapResolverError(error);
-  const refused = cause instanceof GraphQLError && cause.originalError instanceof PlatformError;
-  return refused ? cause.originalError : cause;
+  if (!(cause instanceof GraphQLError) || !cause.originalError) return cause;
+  return cause.originalError instanceof PlatformError || !cause.nodes ? cause.originalError : cause;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { RequestContext } from "../modules/identity/index.js";
 import { RefusedDocumentError } from "./documents.js";
 import type { CheckedDocument } from "./documents.js";
 import type { OperationDeadline } from "./operation-deadline.js";
+import { variablesOf } from "./operation-gate.js";
 import type { OperationGate, RequestedOperation } from "./operation-gate.js";
 import { hashOf } from "./trusted-documents.js";
 import type { RequestContexts } from "./request-contexts.js";
@@ -28,6 +29,9 @@ const SANDBOX_SECURITY_POLICY = [
 
 /** For the body of a request, which is some megabytes at most. */
 const BODY_TIMEOUT_MS = 30_000;
+
+/** Of a GET. */
+const PARAMETERS = ["query", "operationName", "variables", "extensions"];
 
 export interface GraphEndpointOptions {
   apollo: ApolloServer<RequestContext>;
@@ -65,6 +69,7 @@ export function serveGraph(
         if (gate.trusting && hashOf(request.body) !== undefined)
           request.body = { ...requested, query: text, extensions: {} };
         graphContext.operation.document = document;
+        graphContext.operation.variables = variablesOf(requested);
         graphContext.operation.type = operation.operation;
         done();
       };
@@ -137,15 +142,17 @@ function operationOf(
   { method, body, url }: FastifyRequest,
   trusting: boolean,
 ): RequestedOperation | undefined {
-  if (method === "GET") return operationOfSearch(new URLSearchParams(url.split("?", 2)[1]));
+  // Read as Apollo reads it.
+  if (method === "GET") return operationOfSearch(new URL(url, "http://localhost/").searchParams);
   if (typeof body !== "object" || body === null) return undefined;
   if ("query" in body && typeof body.query === "string") return body as RequestedOperation;
   return trusting && hashOf(body) !== undefined ? { ...body, query: "" } : undefined;
 }
 
 function operationOfSearch(search: URLSearchParams): RequestedOperation | undefined {
+  const isAmbiguous = PARAMETERS.some((name) => search.getAll(name).length > 1);
   const query = search.get("query");
-  if (query === null) return undefined;
+  if (isAmbiguous || query === null) return undefined;
   return { query, variables: parsed(search.get("variables")), extensions: parsed(search.get("extensions")) };
 }
 

@@ -31,8 +31,11 @@ const WEIGHTS: Record<string, number | ((args: Arguments) => number) | undefined
   "Query.predict": 1,
   "Query.forecast": 2,
   "Query.search": 2,
+  "Query.auditVerification": 200,
   "Query.embed": (args) => 0.5 * itemsOf(args, "texts"),
 };
+/** For each `totalCount`, whatever its page holds. */
+const COUNT_POINTS = 0.5;
 const SUBSCRIPTION_POINTS = 1;
 /** And a node for each item of the lists that it brings. */
 const MUTATION_POINTS = 5;
@@ -66,12 +69,15 @@ export class OperationCosts {
   }
 }
 
+/** By selection set: fragments are spread many times. 0 while one is being counted, so cycles end. */
+type KnownPoints = Map<SelectionSetNode, number>;
+
 class PointsCount {
   variablesMatter = false;
 
   private readonly fragments = new Map<string, FragmentDefinitionNode>();
-  /** By selection set: fragments are spread many times. 0 while one is being counted, so cycles end. */
-  private readonly known = new Map<SelectionSetNode, number>();
+  private readonly known: KnownPoints = new Map();
+  private readonly knownCounts: KnownPoints = new Map();
   private coerced?: Record<string, unknown>;
 
   constructor(
@@ -89,20 +95,37 @@ class PointsCount {
 
   /** Points below one object of the type. */
   within(selections: SelectionSetNode, typeName: string): number {
-    const known = this.known.get(selections);
-    if (known !== undefined) return known;
-    this.known.set(selections, 0);
+    return this.sum(selections, typeName, this.known, (field, type) => this.ofField(field, type));
+  }
+
+  /** What a page is asked for once, however many items it has. */
+  private countsWithin(selections: SelectionSetNode, typeName: string): number {
+    return this.sum(selections, typeName, this.knownCounts, ({ name }) =>
+      name.value === "totalCount" ? COUNT_POINTS : 0,
+    );
+  }
+
+  private sum(
+    selections: SelectionSetNode,
+    typeName: string,
+    known: KnownPoints,
+    ofField: (field: FieldNode, typeName: string) => number,
+  ): number {
+    const found = known.get(selections);
+    if (found !== undefined) return found;
+    known.set(selections, 0);
+    const within = (inner: SelectionSetNode, type: string) => this.sum(inner, type, known, ofField);
     let points = 0;
     for (const selection of selections.selections) {
-      if (selection.kind === Kind.FIELD) points += this.ofField(selection, typeName);
+      if (selection.kind === Kind.FIELD) points += ofField(selection, typeName);
       else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        points += this.within(selection.selectionSet, selection.typeCondition?.name.value ?? typeName);
+        points += within(selection.selectionSet, selection.typeCondition?.name.value ?? typeName);
       } else {
         const fragment = this.fragments.get(selection.name.value);
-        if (fragment) points += this.within(fragment.selectionSet, fragment.typeCondition.name.value);
+        if (fragment) points += within(fragment.selectionSet, fragment.typeCondition.name.value);
       }
     }
-    this.known.set(selections, points);
+    known.set(selections, points);
     return points;
   }
 
@@ -114,7 +137,9 @@ class PointsCount {
     if (!field.selectionSet) return own;
     const below = this.within(field.selectionSet, type.name);
     const size = this.pageSize(field, definition);
-    if (size !== undefined) return own + size * (NODE_POINTS + below);
+    if (size !== undefined) {
+      return own + size * (NODE_POINTS + below) + this.countsWithin(field.selectionSet, type.name);
+    }
     return isPartOfPage(typeName, field.name.value) ? below : own + below;
   }
 

@@ -1,14 +1,14 @@
 import { getOperationAST } from "graphql";
 import type { OperationTypeNode } from "graphql";
-import { ForbiddenError, InvalidInputError } from "../shared/errors.js";
-import type { CheckedDocument, Documents } from "./documents.js";
+import { InvalidInputError } from "../shared/errors.js";
 import { RefusedDocumentError } from "./documents.js";
+import type { CheckedDocument, Documents } from "./documents.js";
 import { assertShallow } from "./nesting.js";
 import type { OperationCosts } from "./operation-cost.js";
 import type { TrustedDocuments } from "./trusted-documents.js";
 import type { RateLimiter } from "./rate-limiter.js";
 
-/** Of a document that is refused: somebody had to read it. */
+/** Of what is refused: somebody had to read it. */
 const REFUSED_POINTS = 1;
 
 /** An operation as a client sends it. */
@@ -36,23 +36,27 @@ export class OperationGate {
   }
 
   /**
-   * @param caller who pays
+   * @param caller who pays, for what is refused as well
    * @throws {RefusedDocumentError} for what is wrong with the document
    * @throws {ForbiddenError} for a document that is not among the only ones that run
    * @throws {InvalidInputError} for one that is too dear, or input nested too deep
    * @throws {RateLimitedError}
    */
   admit(requested: RequestedOperation, caller: string): CheckedDocument | Promise<CheckedDocument> {
+    let weighed: { checked: CheckedDocument; points: number };
+    try {
+      weighed = this.weigh(requested);
+    } catch (error) {
+      return this.charge(caller, REFUSED_POINTS, () => reject(error as Error));
+    }
+    return this.charge(caller, weighed.points, () => weighed.checked);
+  }
+
+  private weigh(requested: RequestedOperation): { checked: CheckedDocument; points: number } {
     assertShallow("variables", requested.variables);
     assertShallow("extensions", requested.extensions);
-    let checked: CheckedDocument;
-    try {
-      checked = this.documents.check(this.textOf(requested));
-    } catch (error) {
-      if (error instanceof RefusedDocumentError)
-        return this.charge(caller, REFUSED_POINTS, () => reject(error));
-      throw error;
-    }
+    const text = this.trusted ? this.trusted.textOf(requested) : requested.query;
+    const checked = this.documents.check(text);
     const points = this.costs.of(checked.document, checked.operation, variablesOf(requested));
     if (points > this.mostPoints) {
       throw new InvalidInputError(
@@ -60,19 +64,15 @@ export class OperationGate {
           "ask for smaller pages or fewer levels",
       );
     }
-    return this.charge(caller, points, () => checked);
+    return { checked, points };
   }
 
   /** Of an operation that was refused, as far as anybody has read it. */
   typeOf(requested: RequestedOperation, error: unknown): OperationTypeNode | undefined {
-    if (error instanceof ForbiddenError) return undefined;
+    const text = this.trusted ? this.trusted.find(requested) : requested.query;
     const document =
-      error instanceof RefusedDocumentError ? error.document : this.documents.byText(this.textOf(requested));
+      error instanceof RefusedDocumentError ? error.document : this.documents.byText(text ?? "");
     return document && getOperationAST(document)?.operation;
-  }
-
-  private textOf(requested: RequestedOperation): string {
-    return this.trusted ? this.trusted.textOf(requested) : requested.query;
   }
 
   private charge<T>(caller: string, points: number, pass: () => T): T | Promise<T> {
@@ -85,7 +85,8 @@ function reject(error: Error): never {
   throw error;
 }
 
-function variablesOf({ variables }: RequestedOperation): Readonly<Record<string, unknown>> {
+/** As whoever runs it reads them: what is no map has been refused by then, or will be. */
+export function variablesOf({ variables }: RequestedOperation): Record<string, unknown> {
   const isMap = typeof variables === "object" && variables !== null && !Array.isArray(variables);
   return isMap ? (variables as Record<string, unknown>) : {};
 }

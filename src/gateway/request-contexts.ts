@@ -4,7 +4,6 @@ import { outcomeOf } from "../modules/audit/index.js";
 import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence, RequestContext } from "../modules/identity/index.js";
 import type { Authenticator, Credentials, EventSource, Identity } from "../modules/identity/index.js";
-import { UnauthenticatedError } from "../shared/errors.js";
 import type { ClientAddresses } from "./client-address.js";
 import type { ClientCertificates } from "./client-certificates.js";
 import type { FailedLogins } from "./failed-logins.js";
@@ -51,14 +50,16 @@ export class RequestContexts {
     credentials: Credentials,
     requestId: string = randomUUID(),
   ): Promise<Identity> {
-    const certified = this.certified(request, credentials);
-    if (certified) return certified;
+    const { authorization, apiKey } = credentials;
     const address = this.addresses.of(request);
+    const look = () => this.authenticate(request, credentials);
     try {
-      this.failedLogins.assertMayTry(address);
-      return await this.authenticate(request, credentials);
+      if (authorization || apiKey) {
+        return await this.failedLogins.judge(address, [authorization, apiKey].join("\n"), look);
+      }
+      // Whoever presents nothing has guessed at nothing.
+      return await look();
     } catch (error) {
-      if (error instanceof UnauthenticatedError) this.failedLogins.note(address);
       const outcome = outcomeOf(error);
       const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
       this.trail.refused(entry, address);
@@ -72,10 +73,10 @@ export class RequestContexts {
    * @throws {UnavailableError} when nobody can tell who it is
    */
   async authenticate(request: IncomingMessage, credentials: Credentials): Promise<Identity> {
-    return (
-      this.certified(request, credentials) ??
-      this.authenticator.authenticate(credentials, cameDirectly(request))
-    );
+    const { authorization, apiKey } = credentials;
+    // A certificate counts where nothing else was presented.
+    const certified = authorization || apiKey ? undefined : this.certificates.identify(request);
+    return certified ?? this.authenticator.authenticate(credentials, cameDirectly(request));
   }
 
   /** @throws {ForbiddenError} for what pages of other sites send */
@@ -92,11 +93,6 @@ export class RequestContexts {
       this.trail.refused(entry, this.addresses.of(request));
       throw error;
     }
-  }
-
-  /** A certificate counts where nothing else was presented. */
-  private certified(request: IncomingMessage, { authorization, apiKey }: Credentials): Identity | undefined {
-    return authorization || apiKey ? undefined : this.certificates.identify(request);
   }
 
   private create(

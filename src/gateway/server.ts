@@ -85,6 +85,8 @@ const HEALTH_PATHS = /^\/(health(\/|$)|metrics$)/;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** For a whole request: an artifact of gigabytes may take long, nobody takes for ever. */
 const REQUEST_TIMEOUT_MS = 3_600_000;
+/** Beside those of sockets. */
+const MOST_CONNECTIONS = 10_000;
 const LINGER_MS = 5_000;
 /** Of the body of an operation whose caller is not known. */
 const STRANGERS_BYTES = 256 * 1024;
@@ -111,17 +113,16 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
     options.tls !== undefined,
   );
   const fastify = createFastify(options, contexts);
-  const documents = new Documents(schema, limits.document, { introspection: explorer });
   const trusted = options.trustedDocuments && TrustedDocuments.read(options.trustedDocuments.file);
   const rates = new RateLimiter(options.ledger, limits.ratePoints);
   const gate = new OperationGate(
-    documents,
+    new Documents(schema, limits.document, { introspection: explorer }),
     new OperationCosts(schema),
     rates,
     limits.operationPoints,
     trusted,
   );
-  const apollo = createApollo(schema, { explorer, database, trail, documents });
+  const apollo = createApollo(schema, { explorer, database, trail });
   await apollo.start();
   const deadline = new OperationDeadline(database, limits.operationMs);
   serveGraph(fastify, { apollo, contexts, gate, deadline, trail, explorer });
@@ -129,7 +130,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   serveArtifacts(fastify, options.models.registry, options.models.links, { trail, addresses });
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, {
-    ...{ schema, contexts, gate, deadline, database, trail, policy: options.policy },
+    ...{ schema, contexts, gate, deadline, database, trail, addresses, policy: options.policy },
     limits: limits.sockets,
     suggestions: explorer,
   });
@@ -168,6 +169,7 @@ function createFastify(options: GatewayOptions, contexts: RequestContexts): Fast
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply as never, options),
   });
+  if (limits.sockets.total > 0) fastify.server.maxConnections = limits.sockets.total + MOST_CONNECTIONS;
   const secure = options.tls !== undefined || (options.publicUrl?.startsWith("https:") ?? false);
   fastify.addHook("onRequest", (request, reply, done) => {
     void reply.header("x-request-id", request.id);

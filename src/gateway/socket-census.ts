@@ -1,4 +1,5 @@
 import { RateLimitedError } from "../shared/errors.js";
+import { networkOf } from "./client-network.js";
 
 /** Of one process; 0 is without end. */
 export interface SocketLimits {
@@ -15,22 +16,29 @@ export interface CountedSocket {
 
 /** Sockets that have not said who they are, at a time: each has three seconds for it. */
 const MOST_STRANGERS = 500;
+/** Of these, from one address: nobody alone takes all of the room. */
+const MOST_STRANGERS_OF_CLIENT = 50;
 
 /** Knows all sockets, and whose they are. */
 export class SocketCensus {
   private readonly byCaller = new Map<string, Set<CountedSocket>>();
-  private readonly strangers = new Set<object>();
+  /** And the network that each comes from. */
+  private readonly strangers = new Map<object, string>();
   private total = 0;
 
   constructor(private readonly limits: SocketLimits) {}
 
-  /** Whether one more may be opened. */
-  hasRoom(): boolean {
-    return this.strangers.size < MOST_STRANGERS && isWithin(this.total + 1, this.limits.total);
+  /** Whether one more may be opened from this address. */
+  hasRoomFor(address: string): boolean {
+    if (this.strangers.size >= MOST_STRANGERS || !isWithin(this.total + 1, this.limits.total)) return false;
+    const network = networkOf(address);
+    let alike = 0;
+    for (const other of this.strangers.values()) if (other === network) alike++;
+    return alike < MOST_STRANGERS_OF_CLIENT;
   }
 
-  opened(socket: object): void {
-    this.strangers.add(socket);
+  opened(socket: object, address: string): void {
+    this.strangers.set(socket, networkOf(address));
     this.total++;
   }
 

@@ -19,8 +19,9 @@ import type { AuditTrail } from "../modules/audit/index.js";
 import { CallerPresence } from "../modules/identity/index.js";
 import type { Credentials, Identity, RequestContext } from "../modules/identity/index.js";
 import type { Database } from "../ports/database.js";
-import { RateLimitedError, TimeoutError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import { RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { labelOf } from "./audited-operations.js";
+import type { ClientAddresses } from "./client-address.js";
 import { CredentialWatch } from "./credential-watch.js";
 import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
@@ -69,6 +70,7 @@ export interface SubscriptionOptions {
   contexts: RequestContexts;
   gate: OperationGate;
   trail: AuditTrail;
+  addresses: ClientAddresses;
   policy: OriginPolicy;
   deadline: OperationDeadline;
   database: Pick<Database, "serve">;
@@ -79,7 +81,7 @@ export interface SubscriptionOptions {
 
 /** Serves graphql-transport-ws on /graphql of the HTTP server. */
 export function serveSubscriptions(server: Server, options: SubscriptionOptions): Subscriptions {
-  const { schema, contexts, policy, trail, deadline, database } = options;
+  const { schema, contexts, trail, deadline, database } = options;
   const census = new SocketCensus(options.limits);
   const translate = (error: GraphQLError | GraphQLFormattedError): GraphQLFormattedError => {
     const told = formatError("toJSON" in error ? error.toJSON() : error, error);
@@ -90,6 +92,8 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
     {
       schema,
       connectionInitWaitTimeout: INIT_TIMEOUT_MS,
+      // Failures of our own are told in our log alone.
+      isProd: true,
       onConnect: (socket) => admit(socket, contexts, census),
       onClose: ({ extra }) => {
         extra.credentials?.stop();
@@ -117,10 +121,7 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
     },
     sockets,
   );
-  server.on(
-    "upgrade",
-    acceptUpgrades(sockets, census, (request) => contexts.assertTrustedOrigin(request, policy)),
-  );
+  server.on("upgrade", acceptUpgrades(sockets, census, options));
   return {
     close: async () => {
       const stubborn = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), FAREWELL_MS);
@@ -133,21 +134,24 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
 function acceptUpgrades(
   sockets: WebSocketServer,
   census: SocketCensus,
-  assertTrustedOrigin: (request: IncomingMessage) => void,
+  { contexts, addresses, policy }: Pick<SubscriptionOptions, "contexts" | "addresses" | "policy">,
 ) {
   return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on("error", () => socket.destroy());
     if (request.url?.split("?", 1)[0] !== "/graphql") return refuse(socket, "404 Not Found");
     try {
-      assertTrustedOrigin(request);
+      contexts.assertTrustedOrigin(request, policy);
     } catch {
       return refuse(socket, "403 Forbidden");
     }
-    if (!census.hasRoom()) return refuse(socket, "503 Service Unavailable");
+    const address = addresses.of(request);
+    if (!census.hasRoomFor(address)) return refuse(socket, "503 Service Unavailable");
     sockets.handleUpgrade(request, socket, head, (opened) => {
-      census.opened(opened);
+      census.opened(opened, address);
       opened.once("close", () => census.closed(opened));
       sockets.emit("connection", opened, request);
+      // What a client breaks has closed its socket already; graphql-ws would print it, once, and not hear a second.
+      opened.removeAllListeners("error").on("error", () => undefined);
     });
   };
 }
@@ -197,7 +201,8 @@ async function admit(
     }
     // Clients come again: it may be known by then.
     if (error instanceof UnavailableError) extra.socket.close(TRY_AGAIN_LATER, error.message);
-    throw error;
+    else extra.socket.close(CloseCode.InternalServerError, formatError({ message: "" }, error).message);
+    return false;
   }
   const presence = (extra.presence = new CallerPresence());
   const again = () => contexts.authenticate(extra.request, credentials);
@@ -220,8 +225,7 @@ async function executeInTime(
   try {
     return await deadline.hold(context, type, async () => database.serve(served, () => execute(args)));
   } catch (error) {
-    if (!(error instanceof TimeoutError)) throw error;
-    return { errors: [new GraphQLError(error.message, { originalError: error })] };
+    return { errors: [new GraphQLError((error as Error).message, { originalError: error as Error })] };
   } finally {
     context.presence.end();
   }

@@ -6,6 +6,8 @@ import { PreconditionFailedError } from "../shared/errors.js";
 /** Secrets in Kubernetes are links that are exchanged, of which no watch tells reliably. */
 const LOOK_EVERY_MS = 2_000;
 
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
 export interface TlsServerFiles {
   cert: string;
   key: string;
@@ -34,6 +36,7 @@ export class TlsServer {
     return {
       ...this.content,
       minVersion: "TLSv1.3" as const,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       requestCert: this.files.clientCa !== undefined,
       rejectUnauthorized: false,
     };

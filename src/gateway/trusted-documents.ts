@@ -36,9 +36,15 @@ export class TrustedDocuments {
    * @throws {ForbiddenError} for any other
    */
   textOf(request: { query: string }): string {
-    const text = this.byHash.get(hashOf(request) ?? "") ?? request.query;
-    if (this.texts.has(text)) return text;
+    const text = this.find(request);
+    if (text !== undefined) return text;
     throw new ForbiddenError("only the documents of its manifest run here (ML_TRUSTED_DOCUMENTS)");
+  }
+
+  /** Undefined for any other. */
+  find(request: { query: string }): string | undefined {
+    const text = this.byHash.get(hashOf(request) ?? "") ?? request.query;
+    return this.texts.has(text) ? text : undefined;
   }
 
   private add(file: string): void {

@@ -116,6 +116,14 @@ export function reportProviderKeys({ count, err }: { count?: number; err?: unkno
   else logger.warn({ event: "identity.keys_unknown", err }, "the identity provider does not tell its keys");
 }
 
+/** Somebody says for whom it speaks, and is not believed. */
+export function reportUnknownProxy(): void {
+  logger.warn(
+    { event: "http.unknown_proxy" },
+    "X-Forwarded-For comes from an address that ML_TRUSTED_PROXIES does not name: if it is a proxy, all behind it count as one client",
+  );
+}
+
 /** An API key ends soon: whoever calls with it needs another. */
 export function reportApiKeyEnding(key: { apiKey: string; seconds: number }): void {
   logger.warn({ event: "api_key.ending", ...key }, "an API key ends soon; rotate it");

@@ -6,6 +6,7 @@ import { startPlatform } from "../support/platform.js";
 import type { Answer, Platform } from "../support/platform.js";
 import { rawRequest } from "../support/raw-http.js";
 import { TEST_SECRET, bearer, issueToken } from "../support/tokens.js";
+import { until } from "../support/until.js";
 
 let platform: Platform;
 let authorized: Record<string, string>;
@@ -118,7 +119,7 @@ describe.each([
   test("pages within pages cost what they may hold, by literals", async () => {
     const { errors } = await ask(PAGES.replaceAll("$size", "100").replace(/\(.*?= 100\)/, ""));
     expect(errors?.[0]?.extensions.code).toBe("INVALID_INPUT");
-    expect(errors?.[0]?.message).toMatch(/costs 51510\.05 points, 1000 at most \(ML_MAX_OPERATION_COST\)/);
+    expect(errors?.[0]?.message).toMatch(/costs 56510\.05 points, 1000 at most \(ML_MAX_OPERATION_COST\)/);
   });
 });
 
@@ -128,14 +129,50 @@ const PAGES = `query Pages($size: Int = 100) {
   fragment Transitions on Model { transitions(first: $size) { totalCount } }`;
 
 test.each([
-  ["a default", {}, /costs 51510\.05 points/],
-  ["a variable", { size: 50 }, /costs 6630\.05 points/],
+  ["a default", {}, /costs 56510\.05 points/],
+  ["a variable", { size: 50 }, /costs 7880\.05 points/],
 ])("pages within pages cost what they may hold, by %s", async (_source, variables, message) => {
   for (const { errors } of [await platform.ask(PAGES, variables), await askBySocket(PAGES, variables)]) {
     expect(errors?.[0]?.extensions.code).toBe("INVALID_INPUT");
     expect(errors?.[0]?.message).toMatch(message);
   }
   expect((await platform.ask(PAGES, { size: 10 })).errors).toBeUndefined();
+});
+
+test("a GET is weighed with the variables that it runs with, wherever they stand", async () => {
+  const query = encodeURIComponent(PAGES.replace("= 100", "= 1"));
+  const headers = { ...authorized, "apollo-require-preflight": "true" };
+  const get = (more: string) => rawRequest(`${platform.url}/graphql?query=${query}${more}`, { headers });
+  const large = `variables=${encodeURIComponent('{"size":100}')}`;
+  expect((await get("&x=?")).status).toBe(200);
+  expect((await get(`&x=?&${large}`)).body).toMatch(/costs 56510\.05 points/);
+  for (const twice of [`&variables={}&${large}`, `&query=${query}`, "&extensions={}&extensions={}"]) {
+    const { status, body } = await get(twice);
+    expect(status).toBe(400);
+    expect(body).toMatch(/may only be specified once/);
+  }
+});
+
+test("a text that is long for its tokens is refused unread, on both doors", async () => {
+  const long = (characters: number) => `{ me { subject } } #${"x".repeat(characters - 20)}`;
+  expect((await platform.ask(long(64_000))).errors).toBeUndefined();
+  for (const ask of [platform.ask, askBySocket]) {
+    const { errors } = await ask(long(64_001));
+    expect(errors).toMatchObject([
+      {
+        message: "the document has 64001 characters, 64000 at most (ML_MAX_TOKENS)",
+        extensions: { code: "INVALID_INPUT" },
+      },
+    ]);
+  }
+});
+
+test("whoever says for whom it speaks and is not believed is noticed, once", async () => {
+  const noticed = () => platform.log.filter(({ event }) => event === "http.unknown_proxy");
+  const headers = { "x-forwarded-for": "198.51.100.1" };
+  for (let i = 0; i < 3; i++) await platform.ask("{ me { subject } }", {}, headers);
+  await until(() => noticed().length > 0);
+  expect(noticed()).toHaveLength(1);
 });
 
 test("work costs by its amount: texts to embed, items of a mutation", async () => {
@@ -146,6 +183,8 @@ test("work costs by its amount: texts to embed, items of a mutation", async () =
   const keys = Array.from({ length: 20_000 }, (_none, i) => `k${i}`);
   const removed = await platform.ask(remove, { input: { collection: "none", keys } });
   expect(removed.errors?.[0]?.message).toMatch(/costs 1005\.05 points/);
+  const whole = await platform.ask(`{ ${repeated(5, (i) => `a${i}: auditVerification { ok }`)} }`);
+  expect(whole.errors?.[0]?.message).toMatch(/costs 1000\.25 points/);
 });
 
 test("input nested two hundred thousand levels deep is refused on both doors", async () => {

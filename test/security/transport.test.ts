@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { copyFile, readFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
+import { connect as dial } from "node:net";
 import type { RequestOptions } from "node:https";
 import { join } from "node:path";
 import { connect } from "node:tls";
@@ -21,6 +22,9 @@ let clients: CertificateAuthority;
 let ca: Buffer;
 let served: Certificate;
 let platform: Platform;
+let began: number;
+/** Ends with a connection on which nothing was ever said. */
+let silent: Promise<unknown>;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -42,6 +46,9 @@ beforeAll(async () => {
       }),
     },
   });
+  began = performance.now();
+  const socket = dial(Number(new URL(platform.url).port), "127.0.0.1").on("error", () => undefined);
+  silent = new Promise((resolve) => socket.resume().once("close", resolve));
 });
 afterAll(async () => {
   await platform.remove();
@@ -55,9 +62,11 @@ interface Answer {
 }
 
 /** Asks who the platform thinks that we are. */
-const me = (options: RequestOptions = {}) => ask("{ me { subject roles } }", options);
+type CallOptions = RequestOptions & { session?: Buffer };
 
-async function ask(query: string, options: RequestOptions): Promise<Answer> {
+const me = (options: CallOptions = {}) => ask("{ me { subject roles } }", options);
+
+async function ask(query: string, options: CallOptions): Promise<Answer> {
   const body = JSON.stringify({ query });
   const sent = request(`${platform.url}/graphql`, { method: "POST", ca, agent: false, ...options });
   for (const [name, value] of Object.entries({ "content-type": "application/json", ...options.headers }))
@@ -126,6 +135,20 @@ test("others say nothing: of an unknown authority, not named, or with a name tha
     expect(status).toBe(401);
     expect(body.errors?.[0].extensions.code).toBe("UNAUTHENTICATED");
   }
+});
+
+test("a session that is resumed without a certificate says nothing either", async () => {
+  const first = connect({ port: Number(new URL(platform.url).port), host: "127.0.0.1", ca });
+  const [session] = (await once(first, "session")) as [Buffer];
+  first.destroy();
+  const { status, body } = await me({ session });
+  expect(status).toBe(401);
+  expect(body.errors?.[0].extensions.code).toBe("UNAUTHENTICATED");
+});
+
+test("whoever does not greet is not waited for", async () => {
+  await silent;
+  expect(performance.now() - began).toBeLessThan(30_000);
 });
 
 test("a changed certificate is served without a restart; connections under way stay", async () => {

@@ -11,6 +11,7 @@ import { rawRequest } from "../support/raw-http.js";
 
 const MODELS = readFileSync(join(import.meta.dirname, "../../../schema/operations/models.graphql"), "utf8");
 const ME = "query OfTheFrontend { me { subject } }";
+const POINTS = 60;
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 let folder: string;
@@ -21,7 +22,11 @@ beforeAll(async () => {
   manifest = join(folder, "manifest.json");
   await writeFile(manifest, JSON.stringify({ [sha256(ME)]: ME }));
   platform = await startPlatform({
-    environment: { ML_TRUSTED_DOCUMENTS: "required", ML_TRUSTED_DOCUMENTS_FILE: manifest },
+    environment: {
+      ML_TRUSTED_DOCUMENTS: "required",
+      ML_TRUSTED_DOCUMENTS_FILE: manifest,
+      ML_RATE_LIMIT_POINTS: String(POINTS),
+    },
   });
 });
 afterAll(async () => {
@@ -82,6 +87,14 @@ test("the socket is no way around it", async () => {
     { extensions: { code: "FORBIDDEN" } },
   ]);
   await client.dispose();
+});
+
+test("what is FORBIDDEN costs a point", async () => {
+  const codes = new Set<string | undefined>();
+  for (let i = 0; i <= POINTS; i++) {
+    codes.add((await post({ query: `{ me { a${i}: subject } }` })).errors?.[0].extensions.code);
+  }
+  expect([...codes]).toEqual(["FORBIDDEN", "RATE_LIMITED"]);
 });
 
 test("a manifest whose hash is of another text keeps the platform from starting", async () => {

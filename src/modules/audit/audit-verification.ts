@@ -41,16 +41,33 @@ const ENTRIES_AT_ONCE = 1_000;
 const MOST_FINDINGS = 100;
 const DAY_MS = 86_400_000;
 
-/** Compares entries, seals and signed heads with each other. */
+/** Compares entries, seals and signed heads with each other; one reading at a time, which reads all that there is. */
 export class AuditVerifier {
+  private running?: { from?: number; reading: Promise<AuditVerification> };
+
   constructor(
     private readonly database: Database,
     private readonly heads: HeadArchive,
     private readonly keepDays: number,
   ) {}
 
-  /** @param from only seals since then, and the one before; absent: all that there is */
+  /**
+   * Who asks for the same as a reading under way gets its answer.
+   * @param from only seals since then, and the one before; absent: all that there is
+   */
   async verify(from?: Date): Promise<AuditVerification> {
+    while (this.running) {
+      const { from: other, reading } = this.running;
+      // Whoever began it may have left, which ends it.
+      const answer = await reading.catch(() => undefined);
+      if (answer && other === from?.getTime()) return answer;
+    }
+    const reading = this.read(from).finally(() => (this.running = undefined));
+    this.running = { from: from?.getTime(), reading };
+    return reading;
+  }
+
+  private async read(from: Date | undefined): Promise<AuditVerification> {
     // Before the chain is read: what is signed meanwhile may be of seals that this reading does not see.
     const heads: FoundHead[] = [];
     for await (const head of this.heads.read()) heads.push(head);

@@ -1,4 +1,5 @@
 import DataLoader from "dataloader";
+import type { DocumentNode } from "graphql";
 import type { ServedRequest } from "../../ports/database.js";
 import type { OpenSpan } from "../../telemetry/tracing.js";
 import type { Caller } from "./caller.js";
@@ -74,7 +75,9 @@ export class RequestContext {
     span?: OpenSpan;
     served?: ServedRequest;
     /** Its document, once it may run. */
-    document?: object;
+    document?: DocumentNode;
+    /** By which its cost was counted. */
+    variables?: Record<string, unknown>;
     /** Its audit entries have been seen to. */
     audited?: boolean;
   } = {};
