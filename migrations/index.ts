@@ -11,6 +11,7 @@ import { EventOrigin1797500000000 } from "./1797500000000-event-origin.js";
 import { ApiKeys1798000000000 } from "./1798000000000-api-keys.js";
 import { FourEyesLocksModels1798000000001 } from "./1798000000001-four-eyes-locks-models.js";
 import { Audit1798100000000 } from "./1798100000000-audit.js";
+import { ReceivedFilesLocksVersions1798200000000 } from "./1798200000000-received-files-locks-versions.js";
 
 /** In the order in which they are applied. */
 export const migrations = [
@@ -27,4 +28,5 @@ export const migrations = [
   ApiKeys1798000000000,
   FourEyesLocksModels1798000000001,
   Audit1798100000000,
+  ReceivedFilesLocksVersions1798200000000,
 ];

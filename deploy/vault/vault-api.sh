@@ -5,9 +5,15 @@
 : "${VAULT_TOKEN:?a token that may do this}"
 MOUNT=${VAULT_KV_MOUNT:-secret}
 PREFIX=${VAULT_KV_PREFIX:-ml-platform}
+insecure() {
+  echo "VAULT_ADDR: must be https; http is for this machine's own loopback address" >&2 && exit 2
+}
 case $VAULT_ADDR in
-https://* | http://127.0.0.1* | http://localhost*) ;;
-*) echo "VAULT_ADDR: must be https; http is for this machine's own loopback address" >&2 && exit 2 ;;
+https://*) ;;
+# What stands before an @ is no host.
+*@*) insecure ;;
+http://127.0.0.1 | http://127.0.0.1[:/]* | http://localhost | http://localhost[:/]*) ;;
+*) insecure ;;
 esac
 for program in curl jq; do
   command -v "$program" >/dev/null || { echo "$program is needed" >&2 && exit 2; }

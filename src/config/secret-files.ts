@@ -39,12 +39,16 @@ export function readSecretFiles(environment: Environment): {
       complaints.push(`${variable}: set it or ${name}, not both`);
       continue;
     }
+    // The secret of before has an end, and its file then has nothing in it or is gone.
+    const mayEnd = name.endsWith("_PREVIOUS");
     try {
       // Editors and `echo` end a file with a line's end, which no secret has.
       read[name] = readFileSync(file, "utf8").trim();
-      if (read[name] === "") complaints.push(`${variable}: the file is empty`);
+      if (read[name] === "" && !mayEnd) complaints.push(`${variable}: the file is empty`);
     } catch (error) {
-      complaints.push(`${variable}: the file cannot be read (${(error as NodeJS.ErrnoException).code})`);
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" && mayEnd) continue;
+      complaints.push(`${variable}: the file cannot be read (${code})`);
     }
   }
   return { environment: read, complaints };

@@ -52,19 +52,31 @@ export class RequestContexts {
   ): Promise<Identity> {
     const { authorization, apiKey } = credentials;
     const address = this.addresses.of(request);
-    const look = () => this.authenticator.authenticate(credentials, cameDirectly(request));
+    const look = () => this.authenticate(request, credentials);
     try {
       if (authorization || apiKey) {
         return await this.failedLogins.judge(address, [authorization, apiKey].join("\n"), look);
       }
       // Whoever presents nothing has guessed at nothing.
-      return this.certificates.identify(request) ?? (await look());
+      return await look();
     } catch (error) {
       const outcome = outcomeOf(error);
       const entry = { actor: "anonymous", action: "authenticate", target: null, outcome, requestId };
       this.trail.refused(entry, address);
       throw error;
     }
+  }
+
+  /**
+   * Whom they name now; a refusal counts and is recorded nowhere.
+   * @throws {UnauthenticatedError}
+   * @throws {UnavailableError} when nobody can tell who it is
+   */
+  async authenticate(request: IncomingMessage, credentials: Credentials): Promise<Identity> {
+    const { authorization, apiKey } = credentials;
+    // A certificate counts where nothing else was presented.
+    const certified = authorization || apiKey ? undefined : this.certificates.identify(request);
+    return certified ?? this.authenticator.authenticate(credentials, cameDirectly(request));
   }
 
   /** @throws {ForbiddenError} for what pages of other sites send */
@@ -81,11 +93,6 @@ export class RequestContexts {
       this.trail.refused(entry, this.addresses.of(request));
       throw error;
     }
-  }
-
-  /** Whether an API key may still be used. */
-  isActive(apiKey: string): Promise<boolean> {
-    return this.authenticator.isActive(apiKey);
   }
 
   private create(

@@ -22,7 +22,7 @@ import type { Database } from "../ports/database.js";
 import { RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
 import { labelOf } from "./audited-operations.js";
 import type { ClientAddresses } from "./client-address.js";
-import { watchCredentials } from "./credential-watch.js";
+import { CredentialWatch } from "./credential-watch.js";
 import { RefusedDocumentError } from "./documents.js";
 import { formatError } from "./format-error.js";
 import { auditRefusal } from "./graph-endpoint.js";
@@ -52,7 +52,7 @@ interface SocketExtra extends Extra, Record<PropertyKey, unknown> {
   identity?: Identity;
   /** Ends when the socket closes. */
   presence?: CallerPresence;
-  stopWatching?: () => void;
+  credentials?: CredentialWatch;
   /** Takes it out of the census. */
   leave?: () => void;
 }
@@ -96,7 +96,7 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
       isProd: true,
       onConnect: (socket) => admit(socket, contexts, census),
       onClose: ({ extra }) => {
-        extra.stopWatching?.();
+        extra.credentials?.stop();
         extra.presence?.leave();
         extra.leave?.();
       },
@@ -114,7 +114,8 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
       },
       onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: ({ extra: { socket } }, _id, _payload, _args, result) => {
-        if (socket.bufferedAmount > MOST_BUFFERED_BYTES) dropSlowReader(socket);
+        if (socket.bufferedAmount > MOST_BUFFERED_BYTES)
+          dismiss(socket, TRY_AGAIN_LATER, "what was sent is not read");
         return result.errors ? { ...result, errors: result.errors.map(translate) } : undefined;
       },
     },
@@ -167,7 +168,9 @@ async function admitOperation(
       throw new RateLimitedError(`a socket carries ${MOST_OPERATIONS} operations at most`);
     }
     census.assertMaySubscribe(extra.identity!.caller.subject);
+    await extra.credentials!.assertHeld();
     const { document } = await gate.admit(payload, extra.identity!.caller.subject);
+    assertOpen(extra.socket);
     const { operationName, variables: variableValues } = payload;
     return { schema, document, operationName, variableValues };
   } catch (error) {
@@ -185,11 +188,9 @@ async function admit(
   census: SocketCensus,
 ): Promise<boolean> {
   const { connectionParams, extra } = socket;
+  const credentials = credentialsWithin(connectionParams) ?? credentialsOf(extra.request);
   try {
-    extra.identity = await contexts.identify(
-      extra.request,
-      credentialsWithin(connectionParams) ?? credentialsOf(extra.request),
-    );
+    extra.identity = await contexts.identify(extra.request, credentials);
     if (extra.socket.readyState !== extra.socket.OPEN) return false;
     extra.leave = census.admit(extra.socket, extra.identity.caller.subject, socket);
   } catch (error) {
@@ -203,11 +204,12 @@ async function admit(
     else extra.socket.close(CloseCode.InternalServerError, formatError({ message: "" }, error).message);
     return false;
   }
-  extra.presence = new CallerPresence();
-  const isActive = (apiKey: string) => contexts.isActive(apiKey);
-  extra.stopWatching = watchCredentials(extra.identity, isActive, (reason) =>
-    extra.socket.close(CloseCode.Forbidden, reason),
-  );
+  const presence = (extra.presence = new CallerPresence());
+  const again = () => contexts.authenticate(extra.request, credentials);
+  extra.credentials = new CredentialWatch(extra.identity, again, (reason) => {
+    presence.leave();
+    dismiss(extra.socket, CloseCode.Forbidden, reason);
+  });
   return true;
 }
 
@@ -229,10 +231,15 @@ async function executeInTime(
   }
 }
 
-/** Who reads a farewell at all gets one; the others' buffers are not kept for them. */
-function dropSlowReader(socket: WebSocket): void {
+/** A socket goes on bringing messages while it closes. */
+function assertOpen({ readyState, OPEN }: WebSocket): void {
+  if (readyState !== OPEN) throw new UnauthenticatedError("the socket has been closed");
+}
+
+/** Who reads a farewell at all gets one; the others are not waited for. */
+function dismiss(socket: WebSocket, code: number, reason: string): void {
   if (socket.readyState !== socket.OPEN) return;
-  socket.close(TRY_AGAIN_LATER, "what was sent is not read");
+  socket.close(code, reason);
   setTimeout(() => socket.terminate(), FAREWELL_MS).unref();
 }
 

@@ -1,4 +1,8 @@
 import { crc32 } from "node:zlib";
+import { ApiKeyCredentials } from "../../src/modules/api-keys/api-key-credentials.js";
+import { ApiKeyDigests } from "../../src/modules/api-keys/api-key-digests.js";
+import { formatKey } from "../../src/modules/api-keys/api-key-format.rules.js";
+import { createLogger } from "../../src/telemetry/logger.js";
 import { createKey, keyState, revokeKey, rotateKey } from "../support/api-keys.js";
 import type { ApiKeyState, NewKey } from "../support/api-keys.js";
 import { GraphListener } from "../support/graph-listener.js";
@@ -132,6 +136,42 @@ test("a revoked key is refused at once, and its socket ends", async () => {
   expect((await me(bearer(other.secret))).errors).toBeUndefined();
   await listener.close();
   await kept.close();
+});
+
+test("a key that was read before it was revoked is not remembered after that is known", async () => {
+  const id = "00000000-0000-4000-8000-000000000001";
+  const secret = formatKey(id, new Uint8Array(32));
+  const digests = new ApiKeyDigests(() => ({ jwt: TEST_SECRET }), undefined);
+  const row = { id, digest: digests.digestOf(secret), grants: [], expiresAt: new Date(Date.now() + DAY_MS) };
+  let revokedAt: Date | null = null;
+  let notify: (payload: string) => void = () => undefined;
+  const answers: (() => void)[] = [];
+  const database = {
+    listen: (_channel: string, wake: typeof notify) => {
+      notify = wake;
+      return Promise.resolve(() => Promise.resolve());
+    },
+    dataSource: {
+      manager: {
+        findOneBy: () => {
+          const read = { ...row, revokedAt };
+          return new Promise((resolve) => answers.push(() => resolve(read)));
+        },
+        query: () => Promise.resolve(),
+      },
+    },
+  };
+  const keys = new ApiKeyCredentials(database as never, digests, createLogger("fatal"));
+  await keys.start();
+  const early = keys.authenticate(secret);
+  revokedAt = new Date();
+  notify(id);
+  answers.shift()!();
+  await early;
+  const late = keys.authenticate(secret);
+  answers.shift()?.();
+  await expect(late).rejects.toThrow("has been revoked");
+  await keys.close();
 });
 
 test("connection_init takes a key by either name", async () => {

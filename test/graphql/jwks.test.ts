@@ -81,6 +81,9 @@ test.each<[string, () => Promise<string> | string]>([
   ["no end", () => signByProvider(rsa, { ...roles, exp: undefined })],
   ["an end of before", () => signByProvider(rsa, { ...roles, exp: 1_000_000_000 })],
   ["the subject of an API key", () => signByProvider(rsa, { ...roles, sub: "key:1" })],
+  ["the subject of a certificate", () => signByProvider(rsa, { ...roles, sub: "cert:CN=pricing" })],
+  ["the subject of the platform", () => signByProvider(rsa, { ...roles, sub: "schedule" })],
+  ["the subject of nobody, by a token of our own", () => issueToken({ sub: "anonymous" })],
   ["a public key as a secret", () => confused("spki")],
   ["a key's JSON as a secret", () => confused("jwk")],
   ["more than 8 KB", () => signByProvider(rsa, { ...roles, padding: "x".repeat(8192) })],
@@ -170,10 +173,7 @@ describe("keys that come and go", () => {
 test("secrets may change while it runs, and nothing of before is remembered", async () => {
   const secrets: { jwt?: string; jwtPrevious?: string } = { jwt: TEST_SECRET };
   const options = { issuer: "254carbon", audience: "254carbon-ml", developerAccess: false };
-  const noKeys = {
-    authenticate: () => Promise.reject(new Error("none")),
-    isActive: () => Promise.resolve(false),
-  };
+  const noKeys = { authenticate: () => Promise.reject(new Error("none")) };
   const authenticator = new Authenticator(options, () => secrets, noKeys);
   const accepted = (secret: string) =>
     authenticator.authenticate({ authorization: `Bearer ${issueToken({}, { secret })}` }, true).then(

@@ -59,9 +59,12 @@ beforeAll(async () => {
 afterAll(() => platform.remove());
 
 test("what was done is sealed within seconds, and the running platform says so", async () => {
-  const found = await verified(platform);
+  // A seal may have come amid the last round.
+  const found = await eventually(
+    () => verified(platform),
+    ({ entries }) => entries >= ROUNDS * 5,
+  );
   expect(found).toMatchObject({ ok: true, findings: [] });
-  expect(found.entries).toBeGreaterThanOrEqual(ROUNDS * 5);
   expect(found.seals).toBeGreaterThanOrEqual(ROUNDS);
 });
 

@@ -1,13 +1,12 @@
-import { once } from "node:events";
 import { connect } from "node:net";
-import type { Socket } from "node:net";
 import { getIntrospectionQuery } from "graphql";
-import { WebSocket } from "ws";
+import { createKey, revokeKey } from "../support/api-keys.js";
 import { costlyRows } from "../support/onnx-models.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { promote, uploadVersion } from "../support/registry.js";
 import { upgradeStatus } from "../support/raw-http.js";
+import { RawSocket } from "../support/raw-socket.js";
 import { TEST_SECRET, bearer, issueToken } from "../support/tokens.js";
 import { until } from "../support/until.js";
 
@@ -30,73 +29,25 @@ beforeAll(async () => {
 });
 afterAll(() => platform.remove());
 
-interface Message {
-  id?: string;
-  type: string;
-  payload?: [{ message: string; extensions: { code: string } }];
-}
-
-/** A client of graphql-transport-ws that keeps every message and how it was closed. */
-class RawSocket {
-  readonly messages: Message[] = [];
-  closed?: number;
-  readonly socket: WebSocket;
-
-  constructor() {
-    this.socket = new WebSocket(`${platform.url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
-    this.socket.on("message", (data) => this.messages.push(JSON.parse(String(data as Buffer)) as Message));
-    this.socket.on("close", (code) => (this.closed = code));
-    this.socket.on("error", () => undefined);
-  }
-
-  static async opened(): Promise<RawSocket> {
-    const raw = new RawSocket();
-    await once(raw.socket, "open");
-    return raw;
-  }
-
-  static async of(sub: string): Promise<RawSocket> {
-    const raw = await RawSocket.opened();
-    raw.send({ type: "connection_init", payload: bearer(issueToken({ sub })) });
-    await until(() => raw.has("connection_ack") || raw.closed !== undefined);
-    return raw;
-  }
-
-  send(message: object): void {
-    this.socket.send(JSON.stringify(message));
-  }
-
-  subscribe(id: string, query = "subscription { promotionEvents { cursor } }"): void {
-    this.send({ id, type: "subscribe", payload: { query } });
-  }
-
-  has(type: string, id?: string): boolean {
-    return this.messages.some((message) => message.type === type && message.id === id);
-  }
-
-  async end(): Promise<void> {
-    this.socket.terminate();
-    await until(() => this.closed !== undefined);
-  }
-}
+const socketOf = (sub: string) => RawSocket.greeted(platform, bearer(issueToken({ sub })));
 
 /** Waits until the process has noticed that earlier sockets are gone. */
 async function roomFor(sub: string): Promise<RawSocket> {
-  let raw = await RawSocket.of(sub);
+  let raw = await socketOf(sub);
   await until(async () => {
     if (raw.closed === undefined) return true;
-    raw = await RawSocket.of(sub);
+    raw = await socketOf(sub);
     return raw.closed === undefined;
   });
   return raw;
 }
 
 test("a caller has so many sockets, which others do not count against", async () => {
-  const own = [await RawSocket.of("crowd"), await RawSocket.of("crowd"), await RawSocket.of("crowd")];
+  const own = [await socketOf("crowd"), await socketOf("crowd"), await socketOf("crowd")];
   expect(own.map(({ closed }) => closed)).toEqual([undefined, undefined, undefined]);
-  const tooMany = await RawSocket.of("crowd");
+  const tooMany = await socketOf("crowd");
   expect(tooMany.closed).toBe(4429);
-  const other = await RawSocket.of("loner");
+  const other = await socketOf("loner");
   expect(other.closed).toBeUndefined();
   await own[0]!.end();
   const again = await roomFor("crowd");
@@ -123,7 +74,7 @@ test("a caller has so many subscriptions on all of its sockets, and a closed soc
 });
 
 test("a process has so many sockets, known or not", async () => {
-  const strangers = await Promise.all(Array.from({ length: 12 }, () => RawSocket.opened()));
+  const strangers = await Promise.all(Array.from({ length: 12 }, () => RawSocket.opened(platform)));
   expect(await upgradeStatus(platform, {})).toBe(503);
   // They have not said who they are in time.
   await until(() => strangers.every(({ closed }) => closed === 4408));
@@ -140,8 +91,7 @@ test("a message beyond 64 KiB closes the socket", async () => {
 
 test("a socket that does not read what it asks for is dropped", async () => {
   const raw = await roomFor("slow");
-  const { _socket: below } = raw.socket as unknown as { _socket: Socket };
-  below.pause();
+  raw.below.pause();
   const query = getIntrospectionQuery();
   let id = 0;
   const asking = setInterval(() => {
@@ -149,9 +99,9 @@ test("a socket that does not read what it asks for is dropped", async () => {
   }, 50);
   // It can only be seen from elsewhere: who does not read learns nothing.
   await until(async () => {
-    const another = await RawSocket.of("slow");
-    const second = await RawSocket.of("slow");
-    const third = await RawSocket.of("slow");
+    const another = await socketOf("slow");
+    const second = await socketOf("slow");
+    const third = await socketOf("slow");
     const free = third.closed === undefined;
     await Promise.all([another, second, third].map((one) => one.end()));
     return free;
@@ -159,6 +109,33 @@ test("a socket that does not read what it asks for is dropped", async () => {
     clearInterval(asking);
     raw.socket.terminate();
   });
+});
+
+test("whose key was revoked does nothing more, by a socket that does not close either", async () => {
+  const { data } = await createKey(platform, { name: "a program", roles: ["ENGINEER"] });
+  const { key, secret } = data!.createApiKey;
+  const raw = await RawSocket.greeted(platform, bearer(secret));
+  let sent = 0;
+  const register = (): void => {
+    const model = `{ name: "by-socket-${sent++}", kind: TENSOR }`;
+    raw.subscribe(`m${sent}`, `mutation { registerModel(input: ${model}) { model { id } } }`);
+  };
+  register();
+  await until(() => raw.has("next", "m1"));
+  // It will not hear the farewell, and so not answer it.
+  raw.below.pause();
+  await revokeKey(platform, key.id);
+  await until(
+    async () => (await platform.ask("{ me { subject } }", {}, bearer(secret))).errors !== undefined,
+  );
+  const asking = setInterval(register, 20);
+  await until(() => raw.below.destroyed).finally(() => clearInterval(asking));
+  expect(sent).toBeGreaterThan(10);
+  const { models } = await platform.query<{ models: { edges: { node: { name: string } }[] } }>(
+    "{ models { edges { node { name } } } }",
+  );
+  const names = models.edges.map(({ node }) => node.name).filter((name) => name.startsWith("by-socket"));
+  expect(names).toEqual(["by-socket-0"]);
 });
 
 test("an HTTP client that does not read its answers is cut off", async () => {

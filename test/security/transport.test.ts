@@ -62,8 +62,12 @@ interface Answer {
 }
 
 /** Asks who the platform thinks that we are. */
-async function me(options: RequestOptions & { session?: Buffer } = {}): Promise<Answer> {
-  const body = JSON.stringify({ query: "{ me { subject roles } }" });
+type CallOptions = RequestOptions & { session?: Buffer };
+
+const me = (options: CallOptions = {}) => ask("{ me { subject roles } }", options);
+
+async function ask(query: string, options: CallOptions): Promise<Answer> {
+  const body = JSON.stringify({ query });
   const sent = request(`${platform.url}/graphql`, { method: "POST", ca, agent: false, ...options });
   for (const [name, value] of Object.entries({ "content-type": "application/json", ...options.headers }))
     sent.setHeader(name, String(value));
@@ -96,6 +100,15 @@ test("a verified certificate that is named says who calls, on both doors; a toke
   expect((await me(loader)).body.data).toEqual({
     me: { subject: "cert:URI:spiffe://254carbon/loader", roles: ["ENGINEER"] },
   });
+  // Two persons' word is asked for, and who holds a certificate is not known.
+  const transition = Buffer.from("StageTransition:00000000-0000-4000-8000-000000000000").toString(
+    "base64url",
+  );
+  const approved = await ask(
+    `mutation { approvePromotion(input: { transition: "${transition}" }) { pending } }`,
+    loader,
+  );
+  expect(approved.body.errors).toMatchObject([{ extensions: { code: "FORBIDDEN" } }]);
   const socket = new WebSocket(`${platform.url.replace("https", "wss")}/graphql`, "graphql-transport-ws", {
     ca,
     ...pricing,

@@ -8,12 +8,14 @@ import { eventually, refusalOf, refusedStart, startPlatform } from "../support/p
 import type { Platform } from "../support/platform.js";
 import { startPostgres } from "../support/postgres-server.js";
 import type { PostgresServer } from "../support/postgres-server.js";
+import { RawSocket } from "../support/raw-socket.js";
 import { startRedis } from "../support/redis-server.js";
 import type { RedisServer } from "../support/redis-server.js";
 import { uploadVersion } from "../support/registry.js";
 import { serviceEnvironment } from "../support/service-tier.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { bearer, issueToken, TEST_SECRET } from "../support/tokens.js";
+import { until } from "../support/until.js";
 
 const OTHER_SECRET = "another secret of the tests, long enough as well";
 
@@ -151,11 +153,35 @@ test("a secret is replaced while the old one still counts, and no request and no
   expect((await fetch(model.version.artifact.downloadUrl)).status).toBe(200);
 });
 
-test("tokens are checked with the secret of now, and with no other", async () => {
+test("tokens are checked with the secret of now, and with no other; sockets of before end", async () => {
+  const raw = await RawSocket.greeted(platform, bearer(issueToken()));
+  const kept = await RawSocket.greeted(platform, bearer(issueToken({}, { secret: OTHER_SECRET })));
+  raw.subscribe("1");
   await replace({ ML_JWT_SECRET_KEY: OTHER_SECRET, ML_JWT_SECRET_KEY_PREVIOUS: "x".repeat(40) });
+  await until(() => raw.closed !== undefined);
+  expect(raw.closed).toBe(4403);
+  kept.subscribe("1", "{ me { subject } }");
+  await until(() => kept.has("next", "1"));
+  await kept.end();
   const token = issueToken({}, { secret: OTHER_SECRET });
   await platform.query("{ me { subject } }", {}, bearer(token));
   expect(refusalOf(await platform.ask("{ me { subject } }"))).toBe("UNAUTHENTICATED");
+});
+
+test("the secret of before is over when its file is empty, or gone", async () => {
+  const secret = "the secret of before these, and long enough too";
+  const codeOf = async () =>
+    (await platform.ask("{ me { subject } }", {}, bearer(issueToken({}, { secret })))).errors?.[0]?.extensions
+      .code;
+  await replace({ ML_JWT_SECRET_KEY_PREVIOUS: secret });
+  expect(await codeOf()).toBeUndefined();
+  await replace({ ML_JWT_SECRET_KEY_PREVIOUS: "" });
+  expect(await codeOf()).toBe("UNAUTHENTICATED");
+  await replace({ ML_JWT_SECRET_KEY_PREVIOUS: secret });
+  expect(await codeOf()).toBeUndefined();
+  delete secrets.ML_JWT_SECRET_KEY_PREVIOUS;
+  await replace({});
+  expect(await codeOf()).toBe("UNAUTHENTICATED");
 });
 
 test("a start names the file that is wrong, and never what is in it", async () => {
@@ -163,8 +189,12 @@ test("a start names the file that is wrong, and never what is in it", async () =
   const file = join(folder.path, "secrets", "ML_JWT_SECRET_KEY");
   const both = await refusedStart(dataDir, { ML_JWT_SECRET_KEY: TEST_SECRET, ML_JWT_SECRET_KEY_FILE: file });
   expect(both.output).toContain("ML_JWT_SECRET_KEY_FILE: set it or ML_JWT_SECRET_KEY, not both");
-  const absent = await refusedStart(dataDir, { ML_VECTOR_DB_DSN_FILE: join(folder.path, "absent") });
+  const absent = await refusedStart(dataDir, {
+    ML_VECTOR_DB_DSN_FILE: join(folder.path, "absent"),
+    ML_JWT_SECRET_KEY_PREVIOUS_FILE: join(folder.path, "absent"),
+  });
   expect(absent.output).toContain("ML_VECTOR_DB_DSN_FILE: the file cannot be read (ENOENT)");
+  expect(absent.output).not.toContain("ML_JWT_SECRET_KEY_PREVIOUS");
   await writeFile(join(folder.path, "no-dsn"), "hidden-from-all");
   const wrong = await refusedStart(dataDir, { ML_VECTOR_DB_DSN_FILE: join(folder.path, "no-dsn") });
   expect(wrong.output).toContain("ML_VECTOR_DB_DSN: allowed: a URL that starts with");

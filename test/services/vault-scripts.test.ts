@@ -61,9 +61,16 @@ describe("setup-vault.sh", () => {
     vault.mounts.set("secret/", { type: "kv", options: { version: "1" } });
     await expect(run("setup-vault.sh")).rejects.toThrow("is no KV store of version 2 (kv 1)");
     expect(vault.writes).toEqual([]);
-    await expect(run("setup-vault.sh", [], { VAULT_ADDR: "http://vault.example.com" })).rejects.toThrow(
-      "VAULT_ADDR: must be https",
-    );
+    for (const address of [
+      "http://vault.example.com",
+      "http://localhost.evil.example",
+      "http://127.0.0.1.evil.example:8200",
+      "http://localhost:8200@evil.example",
+    ]) {
+      await expect(run("setup-vault.sh", [], { VAULT_ADDR: address })).rejects.toThrow(
+        "VAULT_ADDR: must be https",
+      );
+    }
   });
 });
 

@@ -20,6 +20,8 @@ const WRITTEN_AFTER_MS = 1_000;
 export class ApiKeyCredentials implements KeyCredentials {
   private readonly known = new LRUCache<string, ApiKeyRow>({ max: KEYS_REMEMBERED, ttl: REMEMBERED_MS });
   private readonly noted = new LRUCache<string, true>({ max: KEYS_REMEMBERED, ttl: USE_NOTED_MS });
+  /** Changes of keys that were heard of. */
+  private changes = 0;
   private uses = new Map<string, Date>();
   private writing?: NodeJS.Timeout;
   private stopListening?: () => Promise<void>;
@@ -32,6 +34,7 @@ export class ApiKeyCredentials implements KeyCredentials {
 
   async start(): Promise<void> {
     this.stopListening = await this.database.listen(API_KEY_CHANNEL, (id) => {
+      this.changes++;
       if (id === "") this.known.clear();
       else this.known.delete(id);
     });
@@ -52,11 +55,6 @@ export class ApiKeyCredentials implements KeyCredentials {
     return { caller, expiresAt, apiKey: id };
   }
 
-  async isActive(id: string): Promise<boolean> {
-    const row = await this.look(id);
-    return row !== null && row.revokedAt === null && !hasEnded(row);
-  }
-
   /** Writes what is still to be written. */
   async close(): Promise<void> {
     await this.stopListening?.();
@@ -67,8 +65,10 @@ export class ApiKeyCredentials implements KeyCredentials {
   private async look(id: string): Promise<ApiKeyRow | null> {
     const known = this.known.get(id);
     if (known) return known;
+    const { changes } = this;
     const row = await this.rows().find(id);
-    if (row) this.known.set(id, row);
+    // One that was read before a revocation must not be remembered after it was heard of.
+    if (row && changes === this.changes) this.known.set(id, row);
     return row;
   }
 

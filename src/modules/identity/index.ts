@@ -12,3 +12,4 @@ export { CallerPresence, RequestContext } from "./request-context.js";
 export { READ_PERMISSIONS, readPermissionOf } from "./read-permissions.rules.js";
 export { ROLES, mayDo, mayGive, parseRoles, permissionsOf } from "./roles.rules.js";
 export type { Permission, Role } from "./roles.rules.js";
+export { isProgram } from "./token-claims.rules.js";

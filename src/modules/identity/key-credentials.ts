@@ -4,6 +4,4 @@ import type { Identity } from "./caller.js";
 export interface KeyCredentials {
   /** @throws {UnauthenticatedError} */
   authenticate(key: string): Promise<Identity>;
-  /** Whether the key may still be used. */
-  isActive(id: string): Promise<boolean>;
 }

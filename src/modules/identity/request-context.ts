@@ -51,6 +51,7 @@ export class CallerPresence {
   branch(): CallerPresence {
     const branch = new CallerPresence(this);
     this.branches.add(branch);
+    if (this.left) branch.leave(this.reason);
     return branch;
   }
 

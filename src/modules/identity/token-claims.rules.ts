@@ -5,8 +5,15 @@ import type { Role } from "./roles.rules.js";
 const LONGEST_SUBJECT = 256;
 /** Control characters break lines of logs; half of a surrogate pair is no character of UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Surrogate}]/u;
-/** What API keys are called in the history: no token may speak in the name of one. */
-export const KEY_SUBJECT = "key:";
+/** What API keys and certificates are called: no token may speak in the name of one. */
+const PROGRAMS = /^(key|cert):/;
+/** Callers of the platform's own: itself, and those who come without a name. */
+const OWN_SUBJECTS = ["anonymous", "developer", "samples", "schedule"];
+
+/** Whether such a caller came by an API key or a certificate, which tells nothing of who holds it. */
+export function isProgram({ subject }: { subject: string }): boolean {
+  return PROGRAMS.test(subject);
+}
 
 /** Absent, JWT or at+jwt, as a media type with or without `application/`. */
 export function isTokenType(type: unknown): boolean {
@@ -28,7 +35,10 @@ export function subjectOf(claim: unknown): string {
       `at most ${LONGEST_SUBJECT} characters, none of them a control character`,
     );
   }
-  if (claim.startsWith(KEY_SUBJECT)) throw InvalidInputError.at("sub", "is the name of an API key");
+  if (isProgram({ subject: claim })) {
+    throw InvalidInputError.at("sub", "is the name of an API key or a certificate");
+  }
+  if (OWN_SUBJECTS.includes(claim)) throw InvalidInputError.at("sub", "is a name of the platform's own");
   return claim;
 }
 

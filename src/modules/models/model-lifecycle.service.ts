@@ -8,7 +8,7 @@ import {
 } from "../../shared/errors.js";
 import { reportStageTransition } from "../../telemetry/events.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
-import { assertGranted, mayDo, personOf } from "../identity/index.js";
+import { assertGranted, isProgram, mayDo, personOf } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { onceOnly } from "../operations/index.js";
 import type { ModelRow } from "./model.entity.js";
@@ -177,10 +177,11 @@ export class ModelLifecycleService {
 
   /**
    * The second person's word: all is checked again, and then done.
-   * @throws {ForbiddenError} for the person who asked
+   * @throws {ForbiddenError} for the person who asked, and for programs
    * @throws {PreconditionFailedError} when it waits no more
    */
   async approve(id: string, caller: Caller): Promise<TransitionRecord> {
+    assertPerson(caller);
     const { request, model: known } = await this.requireRequest(id);
     assertGranted(caller, "model:promote", { model: known.name, stage: "PRODUCTION" });
     assertAnother(caller, request);
@@ -362,6 +363,12 @@ export class ModelLifecycleService {
 /** @throws {ForbiddenError} when grants keep the caller from a stage that the change concerns */
 function assertStagesGranted(caller: Caller, { name: model }: ModelRow, from: Stage, to: Stage): void {
   for (const stage of stagesTouched(from, to)) assertGranted(caller, "model:promote", { model, stage });
+}
+
+/** @throws {ForbiddenError} for a program: who holds its credentials is not known */
+function assertPerson(caller: Caller): void {
+  if (!isProgram(caller)) return;
+  throw new ForbiddenError("a promotion is approved by a person, not by an API key or a certificate");
 }
 
 /** @throws {ForbiddenError} when one person speaks through both */

@@ -6,7 +6,7 @@ import type { ByteRange, ObjectStore } from "../../ports/object-store.js";
 import type { EmbedderOptions, EmbedderRequest } from "../../shared/embedder-options.js";
 import { ConflictError, InvalidInputError, NotFoundError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
-import { assertGranted } from "../identity/index.js";
+import { assertGranted, isGranted } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { JobRepository, onceOnly } from "../operations/index.js";
 import type { JobRow, JobRun, JobService } from "../operations/index.js";
@@ -174,6 +174,7 @@ export class ModelRegistryService {
     if (version.status !== "PENDING")
       throw new ConflictError(`the version is ${version.status}; it takes no more bytes`);
     await this.store.put({ sha256: file.sha256, bytes: file.bytes }, content);
+    await this.versions().noteReceived(version.id, file.name);
   }
 
   /** @throws {NotFoundError} */
@@ -193,7 +194,7 @@ export class ModelRegistryService {
   ): Promise<{ version: ModelVersionRow; job: JobRow | null }> {
     assertGranted(caller, "model:upload", { model: modelName });
     const { version } = await this.requireVersion(modelName, number);
-    if (version.status === "PENDING") await this.assertUploaded(version);
+    if (version.status === "PENDING") await this.assertUploaded(version, caller);
     failpoint("artifact.stored");
     const { job, created } = await this.database.transaction(async (tx) => {
       const versions = new ModelVersionRepository(tx);
@@ -213,10 +214,12 @@ export class ModelRegistryService {
     return { version: (await this.versions().find(version.id))!, job };
   }
 
-  private async assertUploaded(version: ModelVersionRow): Promise<void> {
+  private async assertUploaded(version: ModelVersionRow, caller: Caller): Promise<void> {
     for (const file of filesOf(version)) {
       const field = file.name === GRAPH_FILE ? "input.number" : `input.files.${file.name}`;
-      if (await this.isStored(version, file, field)) continue;
+      const isThere = version.received.includes(file.name) || (await this.mayReuse(file.sha256, caller));
+      if (isThere && (await this.store.size(file.sha256)) === file.bytes) continue;
+      if (await this.takeUpload(version, file, field)) continue;
       throw InvalidInputError.at(
         field,
         `no bytes with the announced digest of ${file.name} have been uploaded`,
@@ -224,15 +227,23 @@ export class ModelRegistryService {
     }
   }
 
+  /** Whoever may not download bytes has to have them: by a digest alone they would be had, too. */
+  private async mayReuse(sha256: string, { grants }: Caller): Promise<boolean> {
+    if (!grants?.some(({ permission }) => permission === "model:download")) return true;
+    const models = await this.versions().modelsWithFile(sha256);
+    return models.some((model) => isGranted(grants, "model:download", { model }));
+  }
+
   /** @throws {InvalidInputError} when other bytes were sent to the store than those that were announced */
-  private async isStored(
+  private async takeUpload(
     version: ModelVersionRow,
     { name, ...file }: ArtifactFileRecord,
     field: string,
   ): Promise<boolean> {
-    if ((await this.store.size(file.sha256)) === file.bytes) return true;
     try {
-      return await this.store.takeUpload(version.id, file);
+      const taken = await this.store.takeUpload(version.id, file);
+      if (taken) await this.versions().noteReceived(version.id, name);
+      return taken;
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       throw InvalidInputError.at(field, `${name}: ${error.message}`);

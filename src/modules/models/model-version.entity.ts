@@ -47,6 +47,10 @@ export class ModelVersionRow {
   @Column({ type: "jsonb", default: () => "'[]'" })
   files!: ArtifactFileRecord[];
 
+  /** Names of those whose bytes were sent for this very version. */
+  @Column({ type: "text", array: true, default: () => "'{}'" })
+  received!: string[];
+
   @Column({ type: "jsonb", nullable: true })
   signature!: ModelSignature | null;
 

@@ -46,6 +46,24 @@ export class ModelVersionRepository {
     return this.tx.findOne(ModelVersionRow, { where: { id }, lock: { mode: "pessimistic_write" } });
   }
 
+  async noteReceived(id: string, fileName: string): Promise<void> {
+    await this.tx.query(
+      "UPDATE model_versions SET received = array_append(received, $2) WHERE id = $1 AND $2 <> ALL (received)",
+      [id, fileName],
+    );
+  }
+
+  /** Names of the models with a version that has such a file. */
+  async modelsWithFile(sha256: string): Promise<string[]> {
+    const rows = await this.tx.query<{ name: string }[]>(
+      `SELECT name FROM models WHERE id IN
+         (SELECT model_id FROM model_versions WHERE status = 'READY'
+          AND (sha256 = $1 OR files @> jsonb_build_array(jsonb_build_object('sha256', $1::text))))`,
+      [sha256],
+    );
+    return rows.map(({ name }) => name);
+  }
+
   byNumber(modelId: string, number: number): Promise<ModelVersionRow | null> {
     return this.tx.findOneBy(ModelVersionRow, { modelId, number });
   }

@@ -1,9 +1,12 @@
 import type { Transaction } from "../../ports/database.js";
+import type { Caller } from "../identity/index.js";
 import type { JobRow } from "./job.entity.js";
 import type { JobDefinition } from "./job-definition.js";
 
 /** What a module adds to the transactions that end or restart its jobs. */
 export interface JobHooks {
+  /** @throws {ForbiddenError} when grants of the caller keep the job from them */
+  asked?(tx: Transaction, job: JobRow, wish: "cancel" | "retry", caller: Caller): Promise<void>;
   ended?(tx: Transaction, job: JobRow, state: "FAILED" | "CANCELLED"): Promise<void>;
   restarted?(tx: Transaction, job: JobRow): Promise<void>;
   /** One of the children that the job waits for has completed. */

@@ -89,14 +89,20 @@ export class JobResolver {
 
   @Authorized("job:operate")
   @Mutation(() => JobPayload, { nullable: true, description: "Runs a failed or cancelled job again." })
-  async retryJob(@Arg("input") input: RetryJobInput): Promise<JobPayload> {
-    return toPayload(await this.jobService.retry(requireNodeOfType(input.job, "Job", "input.job")));
+  async retryJob(
+    @Arg("input") { job }: RetryJobInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<JobPayload> {
+    return toPayload(await this.jobService.retry(requireNodeOfType(job, "Job", "input.job"), caller));
   }
 
   @Authorized("job:operate")
   @Mutation(() => JobPayload, { nullable: true })
-  async cancelJob(@Arg("input") input: CancelJobInput): Promise<JobPayload> {
-    return toPayload(await this.jobService.cancel(requireNodeOfType(input.job, "Job", "input.job")));
+  async cancelJob(
+    @Arg("input") { job }: CancelJobInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<JobPayload> {
+    return toPayload(await this.jobService.cancel(requireNodeOfType(job, "Job", "input.job"), caller));
   }
 
   @Authorized("job:read")

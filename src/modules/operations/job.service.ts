@@ -6,6 +6,7 @@ import type { Page, PageRequest } from "../../shared/pagination.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { currentTraceContext } from "../../telemetry/tracing.js";
 import { noteAudited } from "../audit/index.js";
+import type { Caller } from "../identity/index.js";
 import type { JobRow } from "./job.entity.js";
 import { JobRepository } from "./job.repository.js";
 import type { JobFilter } from "./job.repository.js";
@@ -161,10 +162,14 @@ export class JobService {
     return this.jobs().list(filter, page);
   }
 
-  /** @throws {PreconditionFailedError} when it has not failed and was not cancelled, or is part of another job */
-  async retry(id: string): Promise<CreatedJob> {
+  /**
+   * @param caller whose grants must allow it; absent for the platform itself
+   * @throws {PreconditionFailedError} when it has not failed and was not cancelled, or is part of another job
+   */
+  async retry(id: string, caller?: Caller): Promise<CreatedJob> {
     const { job, position } = await this.database.transaction(async (tx) => {
       const found = await this.lockWhole(tx, id);
+      if (caller) await this.registry.hooksOf(found.kind).asked?.(tx, found, "retry", caller);
       if (found.state !== "FAILED" && found.state !== "CANCELLED") {
         throw new PreconditionFailedError(
           `the job is ${found.state}; only a FAILED or CANCELLED one can be retried`,
@@ -176,10 +181,14 @@ export class JobService {
     return { job, position };
   }
 
-  /** @throws {PreconditionFailedError} when it has ended, or is part of another job */
-  async cancel(id: string): Promise<CreatedJob> {
+  /**
+   * @param caller whose grants must allow it; absent for the platform itself
+   * @throws {PreconditionFailedError} when it has ended, or is part of another job
+   */
+  async cancel(id: string, caller?: Caller): Promise<CreatedJob> {
     const { job, position, ended } = await this.database.transaction(async (tx) => {
       const found = await this.lockWhole(tx, id);
+      if (caller) await this.registry.hooksOf(found.kind).asked?.(tx, found, "cancel", caller);
       if (found.finishedAt) throw new PreconditionFailedError(`the job is ${found.state} already`);
       return { job: found, ...(await this.lifecycle.cancel(tx, found)) };
     });

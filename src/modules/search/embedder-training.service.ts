@@ -1,6 +1,7 @@
 import type { Database } from "../../ports/database.js";
 import { InvalidInputError, PreconditionFailedError } from "../../shared/errors.js";
 import { TRAINED_DIMENSIONS, trainEmbedderInThread } from "../embeddings/index.js";
+import { assertGranted } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { assertModelName } from "../models/index.js";
 import type { JobRun } from "../operations/index.js";
@@ -42,6 +43,7 @@ export class EmbedderTrainingService {
     const { model, idempotencyKey } = request;
     const { dimensions, seed } = { dimensions: request.dimensions ?? 256, seed: request.seed ?? 254 };
     assertModelName(model, "input.model");
+    assertGranted(caller, "training:start", { model });
     const { fewest, most } = TRAINED_DIMENSIONS;
     if (dimensions < fewest || dimensions > most) {
       throw InvalidInputError.at("input.dimensions", `must be from ${fewest} to ${most}`);

@@ -54,12 +54,11 @@ export class TrainingRuns {
   }
 
   /**
-   * Queues a run.
+   * Queues a run that the caller's grants allow.
    * @throws {InvalidInputError} when the model is of another kind
    */
   async start(request: RunRequest, caller: Caller): Promise<StartedRun> {
     const { operation, body, idempotencyKey: key } = request;
-    assertGranted(caller, "training:start", { model: request.model });
     const started = await this.database.transaction((tx) =>
       onceOnly(tx, { caller: caller.subject, operation, key, body }, () => this.enqueue(tx, request, caller)),
     );
@@ -97,10 +96,8 @@ export class TrainingRuns {
   }
 
   async cancel(runId: string, caller: Caller): Promise<StartedRun> {
-    const { jobId, modelId } = await this.require(runId);
-    const model = await this.registry.modelWithin(this.database.dataSource.manager, modelId);
-    assertGranted(caller, "training:cancel", { model: model.name });
-    const { position } = await this.jobs.cancel(jobId);
+    const { jobId } = await this.require(runId);
+    const { position } = await this.jobs.cancel(jobId, caller);
     return { run: await this.require(runId), cursor: cursorBefore(position) };
   }
 
@@ -145,6 +142,12 @@ export class TrainingRuns {
       return model;
     };
     return {
+      asked: async (tx, job, wish, caller) => {
+        const run = await new TrainingRunRepository(tx).findByJob(job.id);
+        if (!run) return;
+        const { name: model } = await this.registry.modelWithin(tx, run.modelId);
+        assertGranted(caller, wish === "cancel" ? "training:cancel" : "training:start", { model });
+      },
       ended: async (tx, job, status) => {
         const error = status === "CANCELLED" ? null : job.error;
         const message = error ?? "cancelled";

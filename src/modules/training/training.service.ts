@@ -1,5 +1,6 @@
 import { InvalidInputError } from "../../shared/errors.js";
 import type { CurveService } from "../curves/index.js";
+import { assertGranted } from "../identity/index.js";
 import type { Caller } from "../identity/index.js";
 import { assertModelName } from "../models/index.js";
 import { CHILDREN_SHARE } from "../operations/index.js";
@@ -41,6 +42,7 @@ export class TrainingService {
   async start(request: TrainingRequest, caller: Caller): Promise<StartedRun> {
     const { model, idempotencyKey } = request;
     assertModelName(model, "input.model");
+    assertGranted(caller, "training:start", { model });
     const curve = await this.curves.require(request.curve, "input.curve");
     const spec = toSpec(request);
     const history = await this.curves.history(curve, {});
