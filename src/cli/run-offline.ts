@@ -12,7 +12,8 @@ const ENTRY = fileURLToPath(new URL("../offline.js", import.meta.url));
  * @throws {CommandFailure} as the command did
  */
 export async function runOffline<T>(command: string, args: readonly string[]): Promise<T> {
-  const child = spawn(process.execPath, ["--enable-source-maps", ENTRY, command, ...args], {
+  const flags = [...process.execArgv, "--enable-source-maps"];
+  const child = spawn(process.execPath, [...flags, ENTRY, command, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;

@@ -12,6 +12,7 @@ import { engineVersion } from "../../src/adapters/embedded/data-folder.js";
 import { openEmbeddedDatabase } from "../../src/adapters/embedded/embedded-database.js";
 import { FolderLock } from "../../src/adapters/embedded/folder-lock.js";
 import { openTestDatabase } from "../support/embedded-test-database.js";
+import { UNOPTIMIZED } from "../support/platform.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 import { until } from "../support/until.js";
@@ -28,7 +29,7 @@ interface Inserting {
 }
 
 function startInserting(...args: string[]): Inserting {
-  const child = spawn(process.execPath, [INSERTING_PROCESS, ...args], {
+  const child = spawn(process.execPath, [...UNOPTIMIZED, INSERTING_PROCESS, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const acknowledged: string[] = [];

@@ -13,7 +13,7 @@ const ENTRY = join(import.meta.dirname, "../../src/main.js");
  * The embedded engine is a large WebAssembly module. What it takes to optimize it, a third of the CPU of a start, a
  * platform that lives for some seconds does not earn back.
  */
-const UNOPTIMIZED = ["--liftoff-only"];
+export const UNOPTIMIZED = ["--liftoff-only"];
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 

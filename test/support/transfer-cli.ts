@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { UNOPTIMIZED } from "./platform.js";
 import { runProgram } from "./run-program.js";
 
 const CLI = join(import.meta.dirname, "../../src/cli/main.js");
@@ -17,6 +18,6 @@ export async function transfer(
 ): Promise<Transferred> {
   const env = { PATH: process.env.PATH, ...environment };
   return JSON.parse(
-    await runProgram(process.execPath, [CLI, "--json", command, folder, ...flags], { env }),
+    await runProgram(process.execPath, [...UNOPTIMIZED, CLI, "--json", command, folder, ...flags], { env }),
   ) as Transferred;
 }

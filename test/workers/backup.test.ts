@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { GraphListener } from "../support/graph-listener.js";
 import { metric } from "../support/metrics.js";
 import { perceptron } from "../support/onnx-models.js";
-import { eventually, refusalOf, startPlatform } from "../support/platform.js";
+import { UNOPTIMIZED, eventually, refusalOf, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { digestOf, promote, uploadVersion } from "../support/registry.js";
 import { removeServicePlace, serviceEnvironment } from "../support/service-tier.js";
@@ -45,7 +45,7 @@ interface Outcome {
 async function cli(environment: Record<string, string>, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const env = { PATH: process.env.PATH, NO_COLOR: "1", ...environment };
-    execFile(process.execPath, [CLI, ...args, "--json"], { env }, (error, stdout, stderr) => {
+    execFile(process.execPath, [...UNOPTIMIZED, CLI, ...args, "--json"], { env }, (error, stdout, stderr) => {
       try {
         resolve({ code: error ? Number(error.code) : 0, output: JSON.parse(stdout) as Outcome["output"] });
       } catch {
