@@ -1,6 +1,6 @@
 import type { Transaction } from "../../ports/database.js";
-import { toPage } from "../../shared/pagination.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
+import { newestFirst } from "../operations/index.js";
 import { ApiKeyRow } from "./api-key.entity.js";
 
 /** Woken with the id of a key that has changed. */
@@ -52,22 +52,7 @@ export class ApiKeyRepository {
   }
 
   async list(page: PageRequest): Promise<Page<ApiKeyRow>> {
-    const query = this.tx.createQueryBuilder(ApiKeyRow, "key");
-    const count = query.clone();
-    if (page.after) {
-      query.where("(key.createdAt, key.id) < (:at, :id)", { at: page.after[0], id: page.after[1] });
-    }
-    const rows = await query
-      .orderBy("key.createdAt", "DESC")
-      .addOrderBy("key.id", "DESC")
-      .limit(page.limit + 1)
-      .getMany();
-    return toPage(
-      rows,
-      page,
-      (row) => [row.createdAt.toISOString(), row.id],
-      () => count.getCount(),
-    );
+    return newestFirst(this.tx.createQueryBuilder(ApiKeyRow, "key"), page);
   }
 
   async expiry(soonDays: number): Promise<ApiKeyExpiry> {

@@ -74,6 +74,7 @@ export type { JobHooks } from "./job-registry.js";
 export { JobPayload, JobType } from "./job.types.js";
 export { PartitionService } from "./partition.service.js";
 export type { PartitionedTable } from "./partitioned-table.js";
+export { newestFirst } from "./newest-first.repository.js";
 export { onceOnly } from "./once-only.js";
 export {
   CONTINUE_RESTORED,

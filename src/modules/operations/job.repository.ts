@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { IsNull } from "typeorm";
 import type { Transaction } from "../../ports/database.js";
 import type { PageRequest } from "../../shared/pagination.js";
-import { toPage } from "../../shared/pagination.js";
 import type { Page } from "../../shared/pagination.js";
 import { JobRow } from "./job.entity.js";
 import type { JobState } from "./job.entity.js";
 import type { JobDefinition } from "./job-definition.js";
+import { newestFirst } from "./newest-first.repository.js";
 import { OutboxRepository } from "./outbox.repository.js";
 import type { EventPosition } from "./outbox.repository.js";
 
@@ -107,21 +107,7 @@ export class JobRepository {
     if (filter.kind !== undefined) query.andWhere("job.kind = :kind", { kind: filter.kind });
     if (filter.state !== undefined) query.andWhere("job.state = :state", { state: filter.state });
     if (filter.parentId !== undefined) query.andWhere("job.parentId = :parentId", filter);
-    const count = query.clone();
-    if (page.after) {
-      query.andWhere("(job.createdAt, job.id) < (:at, :id)", { at: page.after[0], id: page.after[1] });
-    }
-    const rows = await query
-      .orderBy("job.createdAt", "DESC")
-      .addOrderBy("job.id", "DESC")
-      .limit(page.limit + 1)
-      .getMany();
-    return toPage(
-      rows,
-      page,
-      (row) => [row.createdAt.toISOString(), row.id],
-      () => count.getCount(),
-    );
+    return newestFirst(query, page);
   }
 
   /** Writes the changes and appends the event that tells of them. */

@@ -1,7 +1,6 @@
 import type { Transaction } from "../../ports/database.js";
-import { toPage } from "../../shared/pagination.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
-import { OutboxRepository } from "../operations/index.js";
+import { OutboxRepository, newestFirst } from "../operations/index.js";
 import type { EventPosition } from "../operations/index.js";
 import { TrainingRunRow } from "./training-run.entity.js";
 
@@ -43,20 +42,7 @@ export class TrainingRunRepository {
   async list(modelId: string | undefined, page: PageRequest): Promise<Page<TrainingRunRow>> {
     const query = this.tx.createQueryBuilder(TrainingRunRow, "run");
     if (modelId !== undefined) query.where("run.modelId = :modelId", { modelId });
-    const count = query.clone();
-    if (page.after)
-      query.andWhere("(run.createdAt, run.id) < (:at, :id)", { at: page.after[0], id: page.after[1] });
-    const rows = await query
-      .orderBy("run.createdAt", "DESC")
-      .addOrderBy("run.id", "DESC")
-      .limit(page.limit + 1)
-      .getMany();
-    return toPage(
-      rows,
-      page,
-      (row) => [row.createdAt.toISOString(), row.id],
-      () => count.getCount(),
-    );
+    return newestFirst(query, page);
   }
 
   /** Writes the changes and appends the event that tells of them. */
