@@ -14,6 +14,8 @@ const embedded = {
   roots: ["<rootDir>/dist/test"],
   testMatch: ["**/*.test.js"],
   testPathIgnorePatterns: ["/dist/test/services/"],
+  globalSetup: "<rootDir>/dist/test/support/start-embedded.js",
+  globalTeardown: "<rootDir>/dist/test/support/stop-embedded.js",
 };
 
 /** The same graph over PostgreSQL, Redis and S3, and what only they can show. */

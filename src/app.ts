@@ -58,6 +58,7 @@ import { createLogger } from "./telemetry/logger.js";
 import type { Logger } from "./telemetry/logger.js";
 import { startTracing } from "./telemetry/tracing.js";
 import type { Tracing } from "./telemetry/tracing.js";
+import { PACKAGE_ROOT } from "./shared/package-root.js";
 
 export const entities = [
   ...operationsEntities,
@@ -95,7 +96,7 @@ export interface App {
   close(): Promise<boolean>;
 }
 
-const SAMPLES_FOLDER = join(import.meta.dirname, "../../samples");
+const SAMPLES_FOLDER = join(PACKAGE_ROOT, "samples");
 const METRICS_EVERY_MS = 5_000;
 
 export interface AppOptions {
@@ -113,7 +114,7 @@ export async function createApp(
   const logger = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   logEventsTo(logger);
-  const tracing = startTracing(config.otlpEndpoint);
+  const tracing = await startTracing(config.otlpEndpoint);
   const { engines, audit } = await openAudited(latest, logger);
   const { database, queue } = engines;
   const secrets = () => identitySecrets(latest());

@@ -6,4 +6,4 @@ import { install } from "./install.mjs";
 install();
 const { build } = await import("./build.mjs");
 await build();
-await import("../../dist/src/cli/main.js");
+await import("../../dist/bundle/cli.js");

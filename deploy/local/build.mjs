@@ -1,5 +1,6 @@
-// Compiles src, workers, migrations and test to dist/ when a source is newer than the last build.
-// Plain JavaScript: it runs before anything is built. Types are checked by `npm run types`.
+// Compiles src, workers, migrations and test to dist/ when a source is newer than the last build, and bundles what runs
+// as a process or thread of its own, with its packages, to dist/bundle/: thirty files load in a third of the time that
+// three thousand take. Plain JavaScript: it runs before anything is built. Types are checked by `npm run types`.
 import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
@@ -22,6 +23,56 @@ const compilerOptions = {
   },
 };
 
+const ENTRIES = {
+  main: "src/main.js",
+  cli: "src/cli/main.js",
+  offline: "src/offline.js",
+  "database-worker": "src/adapters/embedded/database-worker.js",
+  "initialise-cluster": "src/adapters/embedded/initialise-cluster.js",
+  "pack-cluster": "src/adapters/embedded/pack-cluster.js",
+  "inference-worker": "src/adapters/onnx/inference-worker.js",
+  "validation-process": "src/adapters/onnx/validation-process.js",
+  "tokenizer.thread": "src/modules/embeddings/tokenizer.thread.js",
+  "tokenizer-trial.thread": "src/modules/embeddings/tokenizer-trial.thread.js",
+  "train-embedder.thread": "src/modules/embeddings/training/train-embedder.thread.js",
+  "train-forecaster.thread": "src/modules/training/forecasting/train-forecaster.thread.js",
+};
+
+/** What brings files of its own to read, and what others ask for although nobody needs it here. */
+const UNBUNDLED = ["onnxruntime-node", "@electric-sql/*", "@graphql-yoga/render-graphiql", "class-validator"];
+
+// Bundled CommonJS modules expect what only CommonJS has.
+const COMMONJS = [
+  'import { createRequire as createRequireOfBundle } from "node:module";',
+  "const require = createRequireOfBundle(import.meta.url);",
+  "const __dirname = import.meta.dirname, __filename = import.meta.filename;",
+].join("\n");
+
+/**
+ * All files lie side by side in one folder, so that `new URL("./some.thread.js", import.meta.url)` means the same in any
+ * of them.
+ */
+async function bundle(folder) {
+  const { build: esbuild } = await import("esbuild");
+  await esbuild({
+    absWorkingDir: folder,
+    entryPoints: ENTRIES,
+    outdir: join(folder, "bundle"),
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    sourcemap: true,
+    sourcesContent: false,
+    // Names of classes are read by decorators and in errors.
+    keepNames: true,
+    external: UNBUNDLED,
+    banner: { js: COMMONJS },
+    logLevel: "error",
+  });
+}
+
 async function sources() {
   const found = [];
   for (const folder of folders) {
@@ -36,7 +87,7 @@ async function sources() {
 /** Builds what changed; returns at once when nothing did. */
 export async function build() {
   const contents = new Map();
-  const digest = createHash("sha256").update(JSON.stringify(compilerOptions));
+  const digest = createHash("sha256").update(JSON.stringify([compilerOptions, ENTRIES, UNBUNDLED, COMMONJS]));
   for (const file of await sources()) {
     const content = await readFile(join(root, file));
     contents.set(file, content);
@@ -62,6 +113,7 @@ export async function build() {
       await writeFile(`${compiled}.map`, map);
     }),
   );
+  await bundle(fresh);
   await writeFile(join(fresh, ".stamp"), stamp);
   const old = `${fresh}.old`;
   await rename(dist, old).catch(() => undefined);

@@ -7,4 +7,4 @@ install();
 const { build } = await import("./build.mjs");
 await build();
 process.setSourceMapsEnabled(true);
-await import("../../dist/src/main.js");
+await import("../../dist/bundle/main.js");

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { CommandFailure } from "./command-failure.js";
 import { cleanEnvironment } from "./environment.js";
+import { PACKAGE_ROOT } from "../shared/package-root.js";
 
-const START_SCRIPT = fileURLToPath(new URL("../../../deploy/local/start.mjs", import.meta.url));
+const START_SCRIPT = join(PACKAGE_ROOT, "deploy/local/start.mjs");
 const START_LIMIT_MS = 120_000;
 const SAMPLES_LIMIT_MS = 600_000;
 const STOP_LIMIT_MS = 20_000;

@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PACKAGE_ROOT } from "../shared/package-root.js";
 
 const documents = new Map<string, string>();
 
-/** Text of `schema/operations/<name>.graphql`, seen from where this file is compiled to. */
+/** Text of `schema/operations/<name>.graphql`. */
 export function operationDocument(name: string): string {
   let document = documents.get(name);
   if (document === undefined) {
-    document = readFileSync(new URL(`../../../schema/operations/${name}.graphql`, import.meta.url), "utf8");
+    document = readFileSync(join(PACKAGE_ROOT, "schema/operations", `${name}.graphql`), "utf8");
     documents.set(name, document);
   }
   return document;

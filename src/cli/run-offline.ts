@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { CommandFailure } from "./command-failure.js";
+import { PACKAGE_ROOT } from "../shared/package-root.js";
 
-const ENTRY = fileURLToPath(new URL("../offline.js", import.meta.url));
+const ENTRY = join(PACKAGE_ROOT, "dist/bundle/offline.js");
 
 /**
  * Runs a command that opens the platform's engines itself, in a process of its own that has our environment. What it

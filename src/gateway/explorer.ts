@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { StaticAsset } from "./static-asset.js";
+import { PACKAGE_ROOT } from "../shared/package-root.js";
 
 const HTML = "text/html; charset=utf-8";
 const CSS = "text/css; charset=utf-8";
@@ -28,7 +29,7 @@ interface AssetSource {
 
 const ownFile = (name: string, type: string): AssetSource => ({
   type,
-  read: () => readFile(join(import.meta.dirname, "pages", name)),
+  read: () => readFile(join(PACKAGE_ROOT, "dist/src/gateway/pages", name)),
 });
 
 type GraphiQLPart = "js" | "css" | "editorWorkerService" | "jsonWorker" | "graphqlWorker";

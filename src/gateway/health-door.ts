@@ -1,7 +1,7 @@
 import Fastify from "fastify";
 import type { FastifyInstance } from "fastify";
 import { metricsRegistry } from "../telemetry/metrics.js";
-import { listenOn } from "./door.js";
+import { listenOn, withoutSchemas } from "./door.js";
 import type { Door } from "./door.js";
 import { serveHealth } from "./health-endpoints.js";
 import type { HealthState } from "./health-state.js";
@@ -11,6 +11,7 @@ import type { TlsServer } from "./tls-server.js";
 /** The door of a worker: health for probes and metrics for Prometheus, no graph. */
 export function createHealthDoor(health: HealthState, tls?: TlsServer): Door {
   const fastify = Fastify({
+    ...withoutSchemas,
     logger: false,
     forceCloseConnections: true,
     ...(tls ? { https: tls.options } : {}),

@@ -20,7 +20,7 @@ import { ClientAddresses } from "./client-address.js";
 import { grantCrossOrigin } from "./cross-origin.js";
 import type { DocumentLimits } from "./document-limits.js";
 import { Documents, RefusedDocumentError } from "./documents.js";
-import { listenOn } from "./door.js";
+import { listenOn, withoutSchemas } from "./door.js";
 import type { Door } from "./door.js";
 import { serveExplorer } from "./explorer.js";
 import { FailedLogins } from "./failed-logins.js";
@@ -156,6 +156,7 @@ function createFastify(options: GatewayOptions, contexts: RequestContexts): Fast
     connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2,
   };
   const fastify = Fastify({
+    ...withoutSchemas,
     logger: false,
     bodyLimit: maxBodyBytes,
     genReqId: () => randomUUID(),

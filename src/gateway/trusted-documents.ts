@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { ForbiddenError, PreconditionFailedError } from "../shared/errors.js";
+import { PACKAGE_ROOT } from "../shared/package-root.js";
 
 /** The operations of this package, printed by `npm run schema`. */
-const OWN_MANIFEST = join(import.meta.dirname, "../../../schema/operations.json");
+const OWN_MANIFEST = join(PACKAGE_ROOT, "schema/operations.json");
 
 const manifestShape = z.record(z.string().regex(/^[0-9a-f]{64}$/), z.string());
 

@@ -5,8 +5,9 @@ import { ExportService } from "../modules/transfer/index.js";
 import { assertEmbeddedThere } from "./assert-embedded-there.js";
 import type { OfflineCommand } from "./offline-command.js";
 import { withEngines } from "./with-engines.js";
+import { PACKAGE_ROOT } from "../shared/package-root.js";
 
-const MANIFEST = join(import.meta.dirname, "../../../package.json");
+const MANIFEST = join(PACKAGE_ROOT, "package.json");
 
 /** export <folder> [--without-predictions] */
 export const exportCommand: OfflineCommand = async (context, args) => {

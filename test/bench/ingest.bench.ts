@@ -26,7 +26,7 @@ import type { BenchRow, BenchTable } from "./bench-table.js";
 import { bestRaw, idsOf, makeTexts, vocabulary } from "./embedding.bench.js";
 
 const ROOT = join(import.meta.dirname, "../../..");
-const CLI = join(import.meta.dirname, "../../src/cli/main.js");
+const CLI = join(import.meta.dirname, "../../bundle/cli.js");
 const ROWS_A_STATEMENT = 500;
 const PROBE_EVERY_MS = 100;
 /** Both sides take turns, so that a busy machine slows both. */

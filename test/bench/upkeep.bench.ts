@@ -18,7 +18,7 @@ const GIGABYTE = 1_000_000_000;
 const ROWS_A_STATEMENT = 20_000;
 const ARTIFACTS = 10_000;
 const JOB_TIMEOUT_MS = 600_000;
-const CLI = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 const run = promisify(execFile);
 
 /** How long a backup and its restore take, over the plain programs on the same server; and a large cleanup. */

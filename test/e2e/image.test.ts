@@ -68,7 +68,7 @@ test("what the image holds starts for a user without rights, and writes nowhere 
   await assembleImage("deploy/docker/Dockerfile", app);
   await makeReadOnly(app);
   if (asRoot) await chown(data, NOBODY, NOBODY);
-  const child = spawn(process.execPath, ["--enable-source-maps", "dist/src/main.js"], {
+  const child = spawn(process.execPath, ["--enable-source-maps", "dist/bundle/main.js"], {
     cwd: app,
     ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}),
     env: {

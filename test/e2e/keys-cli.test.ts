@@ -4,7 +4,7 @@ import { refusalOf, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { TEST_SECRET, bearer } from "../support/tokens.js";
 
-const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 const signing = { ML_JWT_SECRET_KEY: TEST_SECRET };
 
 let platform: Platform;

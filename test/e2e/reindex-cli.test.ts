@@ -6,7 +6,7 @@ import type { Platform } from "../support/platform.js";
 import { promote } from "../support/registry.js";
 import { cancelJob, collectionState, uploadRandomEmbedder } from "../support/reindexing.js";
 
-const CLI = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 
 let platform: Platform;
 

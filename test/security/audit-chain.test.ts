@@ -267,7 +267,7 @@ async function command(...args: string[]): Promise<string> {
     ...ENVIRONMENT,
     ...(await serviceEnvironment(platform.dataDir)),
   };
-  const program = join(import.meta.dirname, "../../src/cli/main.js");
+  const program = join(import.meta.dirname, "../../bundle/cli.js");
   // One that fails tells on standard output what it has found.
   return promisify(execFile)(process.execPath, [program, ...args], { env }).then(
     ({ stdout }) => `0: ${stdout}`,

@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { newDataDir } from "./embedded-template.js";
 import { removeServicePlace, serviceEnvironment } from "./service-tier.js";
 
-const ENTRY = join(import.meta.dirname, "../../src/main.js");
+const ENTRY = join(import.meta.dirname, "../../bundle/main.js");
 /**
  * The embedded engine is a large WebAssembly module. What it takes to optimize it, a third of the CPU of a start, a
  * platform that lives for some seconds does not earn back.
@@ -59,7 +59,7 @@ export interface PlatformOptions {
 
 /** Starts the compiled platform on a free port, on the tier of this run, and waits until it is ready. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
-  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "254carbon-test-")));
+  const dataDir = options.dataDir ?? (await newDataDir());
   // Whoever names a database has chosen its servers.
   const tier = options.environment?.ML_VECTOR_DB_DSN === undefined ? await serviceEnvironment(dataDir) : {};
   const child = spawnPlatform(dataDir, { ...tier, ...options.environment }, options.args);

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { UNOPTIMIZED } from "./platform.js";
 import { runProgram } from "./run-program.js";
 
-const CLI = join(import.meta.dirname, "../../src/cli/main.js");
+const CLI = join(import.meta.dirname, "../../bundle/cli.js");
 
 export interface Transferred {
   tables: { name: string; rows: number; sha256: string }[];

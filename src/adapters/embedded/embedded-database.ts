@@ -9,6 +9,7 @@ import { vacuumTables } from "../postgres/vacuum-tables.js";
 import { discardCluster, prepareCluster } from "./data-folder.js";
 import { DatabaseServer } from "./database-server.js";
 import { FolderLock } from "./folder-lock.js";
+import { PACKAGE_ROOT } from "../../shared/package-root.js";
 
 export interface EmbeddedDatabaseOptions extends Schema {
   /** Created when missing; one process at a time. */
@@ -24,8 +25,7 @@ export interface EmbeddedDatabaseOptions extends Schema {
   poolSize?: number;
 }
 
-/** From dist/src/adapters/embedded to the root of the package. */
-const DEFAULT_CACHE = join(import.meta.dirname, "../../../../.cache/embedded-database");
+const DEFAULT_CACHE = join(PACKAGE_ROOT, ".cache/embedded-database");
 
 /** PostgreSQL without a server: PGlite in a worker thread, behind the wire protocol. */
 export class EmbeddedDatabase extends TypeormDatabase {

@@ -10,7 +10,7 @@ import { s3Client } from "../place.js";
 import { underLoad } from "../under-load.js";
 import type { SiteUnderLoad } from "../under-load.js";
 
-const OFFLINE = join(import.meta.dirname, "../../../src/offline.js");
+const OFFLINE = join(import.meta.dirname, "../../../bundle/offline.js");
 const BACKED_UP_WITHIN_MS = 120_000;
 
 /** Someone has flipped one bit of a backup; it is noticed before anything is restored from it. */
