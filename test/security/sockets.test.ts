@@ -10,7 +10,7 @@ import { RawSocket } from "../support/raw-socket.js";
 import { TEST_SECRET, bearer, issueToken } from "../support/tokens.js";
 import { until } from "../support/until.js";
 
-const SILENCE_MS = 2_000;
+const SILENCE_MS = 3_500;
 let platform: Platform;
 
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import { GraphListener } from "../support/graph-listener.js";
 import { metric } from "../support/metrics.js";
 import { perceptron } from "../support/onnx-models.js";
 import { UNOPTIMIZED, eventually, refusalOf, startPlatform } from "../support/platform.js";
-import type { Platform } from "../support/platform.js";
+import type { Connection, Platform } from "../support/platform.js";
 import { digestOf, promote, uploadVersion } from "../support/registry.js";
 import { removeServicePlace, serviceEnvironment } from "../support/service-tier.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -192,20 +192,16 @@ test("mirroring copies what is missing, and replaces what is damaged when it is 
 });
 
 test("without a mirror, mirroring is refused; a schedule starts one job a minute", async () => {
-  const jobs = await eventually(
+  const { audit } = await eventually(
     () =>
-      platform.query<{ jobs: { edges: { node: { createdAt: string } }[] } }>(
-        `query { jobs(kind: "vacuum-database", first: 100) { edges { node { createdAt } } } }`,
+      platform.query<{ audit: Connection<object> }>(
+        `{ audit(first: 1, actor: "schedule") { edges { node { action target outcome } } } }`,
       ),
-    ({ jobs: found }) => found.edges.length >= 2,
+    (answer) => answer.audit.edges.length > 0,
     150_000,
   );
-  expect(jobs.jobs.edges.length).toBeGreaterThanOrEqual(2);
-  const { audit } = await platform.query<{ audit: object }>(
-    `{ audit(first: 1, actor: "schedule") { edges { node { action target outcome } } } }`,
-  );
   const entry = { action: "startVacuum", target: "database", outcome: "OK" };
-  expect(audit).toEqual({ edges: [{ node: entry }] });
+  expect(audit.edges).toEqual([{ node: entry }]);
   const place = await temporaryFolder();
   const bare = await startPlatform({ dataDir: place.path });
   try {

@@ -41,7 +41,9 @@ export function translateLostSession(error: unknown): unknown {
 
 function translateState(failure: pg.DatabaseError, cause: unknown): unknown {
   const state = failure.code ?? "";
-  const meaning = MEANINGS[state] ?? CLASSES[state.slice(0, 2)];
+  // After a fatal one the server has ended the session, or never let it begin.
+  const fatal = failure.severity === "FATAL" ? unavailable : undefined;
+  const meaning = MEANINGS[state] ?? CLASSES[state.slice(0, 2)] ?? fatal;
   return meaning ? meaning(failure.message, cause) : cause;
 }
 
