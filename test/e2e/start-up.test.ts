@@ -144,6 +144,8 @@ test("every mistake is reported at once, by name and with what is allowed", asyn
     ML_INFERENCE_WORKERS: "0",
     ML_MAX_BODY_BYTES: "1e4.5",
     ML_SAMPLES: "yes",
+    ML_SILENCE_TIMEOUT_MS: "10000",
+    ML_OPERATION_TIMEOUT_MS: "10000",
     ML_DATADIR: CANARY,
     ML_DEBUG: "1",
   });
@@ -161,6 +163,7 @@ test("every mistake is reported at once, by name and with what is allowed", asyn
     "ML_PORT",
     "ML_REDIS_URL",
     "ML_SAMPLES",
+    "ML_SILENCE_TIMEOUT_MS",
     "ML_TRAINING_CONCURRENCY",
     "ML_VECTOR_DB_DSN",
   ]);
@@ -171,6 +174,7 @@ test("every mistake is reported at once, by name and with what is allowed", asyn
     "ML_TRAINING_CONCURRENCY: allowed: a whole number from 1 to 256",
     "ML_INFERENCE_WORKERS: allowed: a whole number from 1 to 256",
     "ML_SAMPLES: allowed: true, false",
+    "ML_SILENCE_TIMEOUT_MS: must be longer than ML_OPERATION_TIMEOUT_MS, which is 10000",
     "ML_DATADIR: is not a variable of this platform",
   ]) {
     expect(refused.output).toContain(rule);
