@@ -73,6 +73,17 @@ export async function openEngines(latest: LatestConfig, schema: Schema, logger: 
   };
 }
 
+/** Brings the database up to date, and lets go of it. */
+export async function migrateDatabase(latest: LatestConfig, schema: Schema, logger: Logger): Promise<void> {
+  const lock = await lockDatabase(latest, logger);
+  try {
+    const { database } = await openDatabase(latest, schema, logger);
+    await database.close();
+  } finally {
+    await lock?.close();
+  }
+}
+
 /** Before anything is changed in a database that other processes may work on. */
 async function lockDatabase(latest: LatestConfig, log: Logger): Promise<ProcessLock | undefined> {
   const config = latest();

@@ -3,6 +3,7 @@ import type { App } from "./app.js";
 import { ConfigurationError } from "./config/config.js";
 import { readEnvironment } from "./config/env.js";
 import { LiveConfig } from "./live-config.js";
+import type { LatestConfig } from "./live-config.js";
 import { assertRatesFit, queuesOf, readProcessRole } from "./process-role.js";
 import type { ProcessKind } from "./process-role.js";
 import { stopOnSignals } from "./process-stop.js";
@@ -14,6 +15,7 @@ import { describeError } from "./telemetry/serialize-error.js";
 async function main(): Promise<void> {
   const role = readProcessRole(process.argv.slice(2));
   const live = new LiveConfig(readEnvironment(), { apart: role.kind !== "platform" });
+  if (role.kind === "migrate") return migrateDatabase(live.latest);
   const config = live.latest();
   const { createApp } = await import("./app.js");
   const { queueNames } = await import("../workers/job-catalogue.js");
@@ -38,6 +40,11 @@ async function main(): Promise<void> {
   app.health.enter("ready");
   announce(app, role.kind, address);
   if (role.kind !== "worker" && config.samples) void app.samples.load(stopping.signal);
+}
+
+async function migrateDatabase(latest: LatestConfig): Promise<void> {
+  const { migrate } = await import("./migrate.js");
+  await migrate(latest);
 }
 
 async function work(app: App, queues: readonly string[], stopping: Stopping): Promise<void> {

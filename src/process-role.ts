@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { ConfigurationError } from "./config/config.js";
 
-/** What a process is for; `platform` is both of the others in one. */
-export type ProcessKind = "platform" | "gateway" | "worker";
+/** What a process is for; `platform` is gateway and worker in one, `migrate` brings the database up to date and ends. */
+export type ProcessKind = "platform" | "gateway" | "worker" | "migrate";
 
 export interface ProcessRole {
   kind: ProcessKind;
@@ -10,10 +10,10 @@ export interface ProcessRole {
   queues?: readonly string[];
 }
 
-const KINDS: readonly string[] = ["platform", "gateway", "worker"] satisfies ProcessKind[];
+const KINDS: readonly string[] = ["platform", "gateway", "worker", "migrate"] satisfies ProcessKind[];
 
 /**
- * Reads the command line: `[platform | gateway | worker [--queues a,b]]`.
+ * Reads the command line: `[platform | gateway | worker [--queues a,b] | migrate]`.
  * @throws {ConfigurationError} for anything else, with what is allowed
  */
 export function readProcessRole(args: readonly string[]): ProcessRole {

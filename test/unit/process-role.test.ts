@@ -30,8 +30,8 @@ test.each([
   [["worker", "--queues", ""], /no queue ""; there are: embedding, training, validation/],
   [["gateway", "--queues", "training"], /--queues: only a worker/],
   [["--queues", "training"], /--queues: only a worker/],
-  [["gatway"], /"gatway": allowed: platform, gateway, worker/],
-  [["gateway", "worker"], /"gateway worker": allowed: platform, gateway, worker/],
+  [["gatway"], /"gatway": allowed: platform, gateway, worker, migrate/],
+  [["gateway", "worker"], /"gateway worker": allowed: platform, gateway, worker, migrate/],
   [["worker", "--quues", "training"], /--quues/],
 ])("%j is refused", (args, reason) => {
   expect(() => read(...args)).toThrow(reason);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { TimeoutError } from "../../shared/errors.js";
+import { PreconditionFailedError, TimeoutError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { connectDataSource } from "../postgres/typeorm-database.js";
 import type { Schema } from "../postgres/typeorm-database.js";
@@ -12,7 +12,12 @@ const MIGRATION_LOCK = 0x32353463;
 const MOST_ATTEMPTS = 20;
 const RETRY_MS = 1_000;
 
-/** Applies what is missing, in one process at a time, however long it takes. */
+const INSUFFICIENT_PRIVILEGE = "42501";
+
+/**
+ * Applies what is missing, in one process at a time, however long it takes.
+ * @throws {PreconditionFailedError} when something is, and the role may not
+ */
 export async function applyMigrations(
   { migrations }: Pick<Schema, "migrations">,
   connection: pg.ClientConfig,
@@ -41,9 +46,17 @@ async function untilUnlocked(migrate: () => Promise<unknown>, log: AdapterLog | 
       await migrate();
       return;
     } catch (error) {
+      if ((error as { code?: string }).code === INSUFFICIENT_PRIVILEGE) throw refusal(error as Error);
       if (!(error instanceof TimeoutError) || attempt === MOST_ATTEMPTS) throw error;
       log?.warn({ event: "database.migration_waits", err: error }, "a migration waits for a table in use");
       await delay(RETRY_MS);
     }
   }
+}
+
+function refusal(cause: Error): PreconditionFailedError {
+  return new PreconditionFailedError(
+    "the database lacks migrations, and the role of ML_VECTOR_DB_DSN may not apply them: " +
+      `let \`migrate\` do it first, with ML_MIGRATIONS_DSN (${cause.message})`,
+  );
 }

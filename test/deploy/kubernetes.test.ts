@@ -1,0 +1,381 @@
+import { createHash } from "node:crypto";
+import { describeSettings, loadConfig } from "../../src/config/config.js";
+import { SECRET_VARIABLES } from "../../src/config/secret-files.js";
+import { readProcessRole } from "../../src/process-role.js";
+import { queueNames } from "../../workers/job-catalogue.js";
+import { readCompose, readFromRoot, readVariables, requiredVariables } from "../support/compose-file.js";
+import { imagesOf } from "./images.js";
+import { idOf, renderOverlay } from "./manifests.js";
+import type { KubernetesObject } from "./manifests.js";
+import { at, environmentOf, isProcess, ofKind, workloadsOf } from "./workloads.js";
+import type { Workload } from "./workloads.js";
+
+const [staging, production] = await Promise.all(["staging", "production"].map(renderOverlay));
+const OVERLAYS = { staging: staging!, production: production! };
+const LONG = createHash("sha256").update("a secret").digest("hex");
+const DSN = "postgresql://ml:x@postgres-rw:5432/platform";
+/** What files of secrets hold, of the right form. */
+const SECRETS: Record<string, string> = {
+  ML_JWT_SECRET_KEY: `${LONG}a3`,
+  ML_API_KEY_SECRET: `${LONG}b4`,
+  ML_AUDIT_KEY: `${LONG}c5`,
+  ML_VECTOR_DB_DSN: DSN,
+  ML_MIGRATIONS_DSN: DSN.replace("ml:", "ml_owner:"),
+  ML_REDIS_URL: "rediss://:x@redis-queue:6379",
+  ML_CACHE_REDIS_URL: "rediss://:x@redis-cache:6379",
+  ML_S3_ACCESS_KEY_ID: "x",
+  ML_S3_SECRET_ACCESS_KEY: "x",
+};
+/** The image's own variables. */
+const IMAGE = { NODE_ENV: "production", ML_HOST: "0.0.0.0", ML_PORT: "4000", ML_DATA_DIR: "/data" };
+
+/** As the process would see it, files of secrets read. */
+function seen(workload: Workload): Record<string, string> {
+  const entries = Object.entries({ ...IMAGE, ...environmentOf(workload) });
+  return Object.fromEntries(
+    entries.flatMap(([name, value]) => {
+      const plain = name.replace(/_FILE$/, "");
+      if (plain === name || !SECRET_VARIABLES.includes(plain as never)) return [[name, value]];
+      return SECRETS[plain] === undefined ? [] : [[plain, SECRETS[plain]]];
+    }),
+  );
+}
+
+const scaledBy = (object: KubernetesObject) => at<{ name: string }>(object, "spec.scaleTargetRef").name;
+const autoscalersOf = (objects: readonly KubernetesObject[]) =>
+  objects.filter(({ kind }) => kind === "HorizontalPodAutoscaler" || kind === "ScaledObject");
+
+/** Most replicas of each Deployment. */
+function mostOf(objects: readonly KubernetesObject[]): Record<string, number> {
+  return Object.fromEntries(
+    autoscalersOf(objects).map((each) => [
+      scaledBy(each),
+      at<number>(each, "spec.maxReplicas") ?? at<number>(each, "spec.maxReplicaCount"),
+    ]),
+  );
+}
+
+describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
+  const workloads = workloadsOf(objects);
+  const processes = workloads.filter(isProcess);
+
+  test("lies in one namespace, which admits nothing that Pod Security calls unrestricted", () => {
+    const [namespace] = ofKind(objects, "Namespace");
+    expect(namespace!.metadata.name).toBe(`ml-platform-${name}`);
+    for (const mode of ["enforce", "audit", "warn"]) {
+      expect(namespace!.metadata.labels![`pod-security.kubernetes.io/${mode}`]).toBe("restricted");
+    }
+    const strays = objects.filter(({ kind, metadata }) => kind !== "Namespace" && !metadata.namespace);
+    expect(strays.map(idOf)).toEqual([]);
+  });
+
+  test.each(workloads)(
+    "$kind $name runs without rights, within limits, and unknown to the API",
+    (workload) => {
+      const { spec } = workload;
+      expect(spec).toMatchObject({
+        automountServiceAccountToken: false,
+        securityContext: {
+          ...{ runAsNonRoot: true, runAsUser: 1000, fsGroup: 2000 },
+          seccompProfile: { type: "RuntimeDefault" },
+        },
+      });
+      const accounts = ofKind(objects, "ServiceAccount").map(({ metadata }) => metadata.name);
+      expect(accounts).toContain(spec.serviceAccountName);
+      for (const { securityContext, resources } of spec.containers) {
+        expect(securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        });
+        expect(resources).toMatchObject({
+          requests: { cpu: expect.any(String), memory: expect.any(String) },
+          limits: { cpu: expect.any(String), memory: expect.any(String) },
+        });
+      }
+    },
+  );
+
+  test("accounts have no tokens, and the one role reads no secret", () => {
+    for (const account of ofKind(objects, "ServiceAccount")) {
+      expect(account.automountServiceAccountToken).toBe(false);
+    }
+    const roles = objects.filter(({ kind }) => /^(Cluster)?Role$/.test(kind));
+    expect(roles.map(idOf)).toEqual(["Role release"]);
+    const rules = at<{ resources: string[]; verbs: string[] }[]>(roles[0], "rules");
+    const resources = new Set(rules.flatMap((rule) => rule.resources));
+    const verbs = new Set(rules.flatMap((rule) => rule.verbs));
+    expect([...resources].sort()).toEqual(["deployments", "pods", "replicasets"]);
+    expect([...verbs].sort()).toEqual(["get", "list", "patch", "watch"]);
+  });
+
+  test("images are named by their content, but the platform's own until a release", () => {
+    const images = [...new Set(objects.flatMap(imagesOf))];
+    const loose = images.filter((image) => !/:[\w.-]+@sha256:[0-9a-f]{64}$/.test(image));
+    expect(
+      loose.every((image) => /^ghcr\.io\/254carbon\/ml-platform(-gpu)?:\d+\.\d+\.\d+$/.test(image)),
+    ).toBe(true);
+    expect(images.filter((image) => /bitnami|:latest\b/.test(image))).toEqual([]);
+  });
+
+  test("no secret is written down: all come from outside, and processes get them as files", () => {
+    expect(ofKind(objects, "Secret")).toEqual([]);
+    for (const workload of workloads) {
+      const secretive = Object.keys(environmentOf(workload)).filter(
+        (name) => SECRET_VARIABLES.includes(name as never) || /PASSWORD|SECRET$/.test(name),
+      );
+      expect([workload.name, secretive]).toEqual([workload.name, []]);
+    }
+  });
+
+  test("every secret and file that is mounted is made here", () => {
+    const made = new Set([
+      ...ofKind(objects, "Certificate").map((each) => at<string>(each, "spec.secretName")),
+      ...ofKind(objects, "ExternalSecret").map((each) => at<string>(each, "spec.target.name")),
+      ...ofKind(objects, "ConfigMap").map(({ metadata }) => metadata.name),
+    ]);
+    const mounted = workloads.flatMap(({ spec }) =>
+      (spec.volumes ?? []).map(({ secret, configMap }) => secret?.secretName ?? configMap?.name),
+    );
+    expect(mounted.filter((each) => each !== undefined && !made.has(each))).toEqual([]);
+  });
+
+  test.each(processes)("$name is given variables that it knows, and starts with them", (workload) => {
+    const environment = seen(workload);
+    const known = [...describeSettings(), "NODE_ENV"];
+    expect(Object.keys(environment).filter((each) => !known.includes(each))).toEqual([]);
+    const config = loadConfig(environment, { apart: true });
+    expect(config).toMatchObject({ environment: name, database: { dsn: DSN }, http: { port: 4000 } });
+    readProcessRole(workload.spec.containers[0]!.args!.slice(3));
+    // Gateways, which callers reach, could not change what they may only add to.
+    expect(config.database.migrationsDsn !== undefined).toBe(
+      workload.labels["254carbon.com/role"] !== "gateway",
+    );
+    const gpu = workload.name === "worker-gpu";
+    expect(config.drainMs).toBe(gpu ? 120_000 : 20_000);
+    expect(workload.spec.terminationGracePeriodSeconds).toBe(gpu ? 600 : 45);
+  });
+
+  test("files that variables name lie in folders that are mounted", () => {
+    for (const workload of processes) {
+      const folders = workload.spec.containers[0]!.volumeMounts!.map(({ mountPath }) => `${mountPath}/`);
+      const files = Object.values(environmentOf(workload)).filter((value) => value.startsWith("/run/"));
+      expect(files.length).toBeGreaterThan(15);
+      expect(files.filter((file) => !folders.some((folder) => file.startsWith(folder)))).toEqual([]);
+    }
+  });
+
+  test("a pod that stands is asked after its health at the estate's intervals", () => {
+    for (const { kind, spec, labels } of workloads.filter((each) => each.kind !== "Job")) {
+      const [container] = spec.containers;
+      expect(container!.readinessProbe).toMatchObject({
+        ...{ initialDelaySeconds: 10, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
+      });
+      expect(container!.livenessProbe).toMatchObject({
+        ...{ initialDelaySeconds: 30, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 5 },
+      });
+      if (kind === "Deployment") {
+        expect(container).toMatchObject({
+          readinessProbe: { httpGet: { path: "/health/ready", scheme: "HTTPS" } },
+          livenessProbe: { httpGet: { path: "/health/live", scheme: "HTTPS" } },
+          startupProbe: { httpGet: { path: "/health/live", scheme: "HTTPS" } },
+        });
+      }
+      expect(Object.keys(labels)).toContain("app.kubernetes.io/name");
+    }
+  });
+
+  test("gateways leave the Service before they stop, within their time", () => {
+    const gateway = workloads.find((each) => each.name === "gateway")!;
+    expect(gateway.spec.containers[0]!.lifecycle).toEqual({ preStop: { sleep: { seconds: 10 } } });
+    const { drainMs, drainNoticeMs } = loadConfig(seen(gateway), { apart: true });
+    expect(10 + (drainNoticeMs + drainMs) / 1000).toBeLessThan(gateway.spec.terminationGracePeriodSeconds!);
+    expect(gateway.spec.topologySpreadConstraints!.map((each) => at(each, "topologyKey"))).toEqual([
+      "topology.kubernetes.io/zone",
+      "kubernetes.io/hostname",
+    ]);
+  });
+
+  test("workers take every queue between them, and are scaled by the depth of theirs", () => {
+    const queuesOf = ({ spec }: Workload) => spec.containers[0]!.args!.at(-1)!.split(",");
+    const workers = processes.filter(({ labels }) => labels["254carbon.com/role"] === "worker");
+    expect([...new Set(workers.flatMap(queuesOf))].sort()).toEqual([...queueNames].sort());
+    for (const worker of workers) {
+      const [scaler] = autoscalersOf(objects).filter((each) => scaledBy(each) === worker.name);
+      const query = at<string>(scaler, "spec.triggers.0.metadata.query");
+      expect(query).toContain(`namespace="ml-platform-${name}"`);
+      expect(/queue=~"([^"]*)"/.exec(query)![1]!.split("|")).toEqual(queuesOf(worker));
+      expect(query).toContain('state=~"waiting|delayed"');
+    }
+  });
+
+  test("each Deployment has one autoscaler, and each pod's kind a budget of disruptions", () => {
+    const deployments = workloads.filter(({ kind }) => kind === "Deployment").map((each) => each.name);
+    expect(autoscalersOf(objects).map(scaledBy).sort()).toEqual(deployments.sort());
+    const budgets = ofKind(objects, "PodDisruptionBudget").map(({ metadata }) => metadata.name);
+    const standing = workloads.filter(({ kind }) => kind !== "Job").map((each) => each.name);
+    expect(budgets.sort()).toEqual(standing.sort());
+  });
+
+  test("all processes at their most, and a gateway more while they are replaced, find room at PostgreSQL", () => {
+    const most = mostOf(objects);
+    const [cluster] = ofKind(objects, "Cluster");
+    const connections = Number(at<string>(cluster, "spec.postgresql.parameters.max_connections"));
+    const needed = processes.map((workload) => {
+      // Beside its pool each has one that listens, one that locks, and one now and then.
+      const each = loadConfig(seen(workload), { apart: true }).database.poolSize + 3;
+      return each * (workload.name === "gateway" ? most.gateway! + 1 : (most[workload.name] ?? 1));
+    });
+    // Superusers, standbys and the operator have theirs.
+    expect(needed.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(connections - 10);
+  });
+
+  test("a GPU worker asks for a GPU on a node that has one", () => {
+    const { spec } = workloads.find((each) => each.name === "worker-gpu")!;
+    expect(spec).toMatchObject({
+      nodeSelector: { "nvidia.com/gpu.present": "true" },
+      tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
+      containers: [{ resources: { limits: { "nvidia.com/gpu": "1" } } }],
+    });
+    expect(spec.containers[0]!.image).toContain("ml-platform-gpu");
+  });
+
+  test("the embedding worker's memory is fitted between the estate's bounds", () => {
+    const vertical = ofKind(objects, "VerticalPodAutoscaler");
+    expect(vertical.map(({ metadata }) => metadata.name)).toEqual(["worker-embedding", "worker-gpu"]);
+    for (const each of vertical) {
+      expect(at(each, "spec.resourcePolicy.containerPolicies")).toEqual([
+        {
+          containerName: "platform",
+          controlledResources: ["memory"],
+          minAllowed: { cpu: "500m", memory: "1Gi" },
+          maxAllowed: { cpu: "4", memory: "8Gi" },
+        },
+      ]);
+    }
+    expect(at(vertical[1], "spec.updatePolicy.updateMode")).toBe("Off");
+  });
+
+  test("the edge speaks TLS 1.3, lets callers reach the graph alone, and checks the gateways' certificate", () => {
+    expect(at(ofKind(objects, "ClientTrafficPolicy")[0], "spec.tls.minVersion")).toBe("1.3");
+    const [route] = ofKind(objects, "HTTPRoute").filter(({ metadata }) => metadata.name === "gateway");
+    const rules = at<{ matches: { path: { value: string } }[] }[]>(route, "spec.rules");
+    const paths = rules.flatMap(({ matches }) => matches.map(({ path }) => path.value));
+    expect(paths.sort()).toEqual(["/artifacts", "/graphql", "/health/ready"]);
+    expect(at(ofKind(objects, "BackendTLSPolicy")[0], "spec.validation.hostname")).toBe("gateway");
+    const host = at<string>(ofKind(objects, "Gateway")[0], "spec.listeners.0.hostname");
+    for (const workload of processes) expect(environmentOf(workload).ML_PUBLIC_URL).toBe(`https://${host}`);
+  });
+
+  test("what the platform says of itself is what the compose file says", () => {
+    const file = "docker-compose.yml";
+    const secrets = Object.fromEntries(requiredVariables(file).map((each) => [each, LONG]));
+    const { services } = readCompose(file, { ...secrets, ML_ENV: name });
+    for (const workload of processes.filter((each) => each.name !== "migrate")) {
+      const theirs = services[workload.name]!.environment!;
+      const ours = seen(workload);
+      const added = Object.keys(ours).filter((each) => !(each in theirs) && !(each in IMAGE));
+      expect(added.filter((each) => !ONLY_IN_A_CLUSTER.has(each))).toEqual([]);
+      const lacking = Object.keys(theirs).filter((each) => !(each in ours));
+      expect(lacking).toEqual(name === "staging" ? ["ML_S3_PUBLIC_ENDPOINT"] : []);
+      const different = Object.keys(theirs).filter((each) => each in ours && ours[each] !== theirs[each]);
+      expect(different.filter((each) => !PLACES.has(each) && SECRETS[each] === undefined)).toEqual([]);
+      expect(workload.spec.containers[0]!.args).toEqual(services[workload.name]!.command);
+    }
+  });
+});
+
+/** TLS between all of them, the secret of before, the tables' owner, and what the edge adds. */
+const ONLY_IN_A_CLUSTER = new Set([
+  ...["ML_TLS_CERT", "ML_TLS_KEY", "ML_TLS_CLIENT_CA", "ML_PUBLIC_URL", "ML_DRAIN_NOTICE_MS"],
+  ...["ML_VECTOR_DB_CA", "ML_VECTOR_DB_CERT", "ML_VECTOR_DB_KEY", "ML_VECTOR_DB_POOL", "ML_MIGRATIONS_DSN"],
+  ...["ML_REDIS_CA", "ML_REDIS_CERT", "ML_REDIS_KEY", "ML_S3_CA", "ML_S3_REGION"],
+  ...["ML_API_KEY_SECRET", "ML_AUDIT_KEY", "ML_INFERENCE_WORKERS"],
+]);
+/** Where things are differs. */
+const PLACES = new Set([
+  ...["ML_S3_ENDPOINT", "ML_S3_PUBLIC_ENDPOINT", "ML_S3_BUCKET", "ML_MIRROR_BUCKET"],
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+]);
+
+test("in production gateways are scaled by CPU and requests, from 3 to 20", () => {
+  const [scaler] = autoscalersOf(production!).filter((each) => scaledBy(each) === "gateway");
+  expect(scaler).toMatchObject({
+    kind: "ScaledObject",
+    spec: {
+      ...{ minReplicaCount: 3, maxReplicaCount: 20 },
+      triggers: [
+        { type: "cpu", metricType: "Utilization", metadata: { value: "70" } },
+        { name: "http_requests_per_second", metricType: "AverageValue", metadata: { threshold: "100" } },
+      ],
+    },
+  });
+  const query = at<string>(scaler, "spec.triggers.1.metadata.query");
+  expect(query).toContain("rate(http_server_request_duration_seconds_count{");
+});
+
+test("PostgreSQL is three instances of the estate's sizes and settings, whose log leaves them", () => {
+  const [cluster] = ofKind(production!, "Cluster");
+  expect(cluster!.spec).toMatchObject({
+    instances: 3,
+    storage: { size: "100Gi" },
+    postgresql: { synchronous: { method: "any", number: 1, dataDurability: "required" } },
+    plugins: [{ name: "barman-cloud.cloudnative-pg.io", isWALArchiver: true }],
+  });
+  const file = "docker-compose.yml";
+  const secrets = Object.fromEntries(requiredVariables(file).map((each) => [each, LONG]));
+  const sizes = readVariables("deploy/docker/laptop.env");
+  for (const [objects, variables] of [[production!, {}] as const, [staging!, sizes] as const]) {
+    const { postgres } = readCompose(file, { ...secrets, ...variables }).services;
+    const flags = postgres!.command!.slice(1).map((flag) => flag.replace(/^-c/, "").split(/=(.*)/s));
+    const theirs = Object.fromEntries(flags) as Record<string, string>;
+    const ours = at<Record<string, string>>(ofKind(objects, "Cluster")[0], "spec.postgresql.parameters");
+    for (const setting of SEVEN_SETTINGS)
+      expect([setting, ours[setting]]).toEqual([setting, theirs[setting]]);
+  }
+  const [backup] = ofKind(production!, "ScheduledBackup");
+  expect(backup!.spec).toMatchObject({ schedule: "0 0 2 * * *", method: "plugin" });
+  expect(at(ofKind(production!, "ObjectStore")[0], "spec.retentionPolicy")).toBe("30d");
+});
+
+const SEVEN_SETTINGS = [
+  ...["shared_buffers", "effective_cache_size", "maintenance_work_mem", "checkpoint_completion_target"],
+  ...["wal_buffers", "default_statistics_target", "max_connections"],
+];
+
+test("staging has its own object store, under the name that scripts know, and its buckets", () => {
+  const store = workloadsOf(staging!).find(({ name }) => name === "minio")!;
+  expect(store.spec.containers[0]!.image).toContain("seaweedfs");
+  const [config] = ofKind(staging!, "ConfigMap");
+  expect(at<Record<string, string>>(config, "data")["create-buckets.sh"]).toBe(
+    readFromRoot("deploy/docker/create-buckets.sh"),
+  );
+  const job = workloadsOf(staging!).find(({ name }) => name === "create-buckets")!;
+  const buckets = environmentOf(job).BUCKETS!.split(" ");
+  const gateway = environmentOf(workloadsOf(staging!).find(({ name }) => name === "gateway")!);
+  const backups = at<string>(ofKind(staging!, "ObjectStore")[0], "spec.configuration.destinationPath");
+  expect(buckets).toEqual([
+    gateway.ML_S3_BUCKET,
+    gateway.ML_MIRROR_BUCKET,
+    /s3:\/\/(.*)\//.exec(backups)![1],
+  ]);
+});
+
+test("Valkey keeps jobs and lets the cache go, each within its memory", () => {
+  for (const [objects, queue, cache] of [
+    [production!, "2gb", "4gb"] as const,
+    [staging!, "128mb", "128mb"] as const,
+  ]) {
+    const named = (name: string) => workloadsOf(objects).find((each) => each.name === name)!;
+    const command = (name: string) => named(name).spec.containers[0]!.args![0]!;
+    expect(command("redis-queue")).toContain(
+      "--maxmemory-policy noeviction --appendonly yes --appendfsync everysec",
+    );
+    expect(command("redis-cache")).toContain('--maxmemory-policy allkeys-lfu --appendonly no --save ""');
+    expect(environmentOf(named("redis-queue")).MAXMEMORY).toBe(queue);
+    expect(environmentOf(named("redis-cache")).MAXMEMORY).toBe(cache);
+    for (const name of ["redis-queue", "redis-cache"]) {
+      expect(command(name)).toContain("--port 0 --tls-port 6379 --tls-auth-clients yes");
+    }
+  }
+});
