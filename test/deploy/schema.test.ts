@@ -7,7 +7,7 @@ const { kinds, definitions } = readDefinitions((await kubernetesTools()).definit
 test("a field that Kubernetes does not know is named, and a wrong type, and what is missing", () => {
   const service = { metadata: { name: "a" }, spec: { ports: [{ port: "http", target: 1 }], selektor: {} } };
   expect(complaintsOf(service, kinds.get("v1/Service")!, "a", definitions)).toEqual([
-    'a.spec.ports[0].port: must be integer or null, not "http"',
+    'a.spec.ports[0].port: must be integer, not "http"',
     "a.spec.ports[0].target: is no field",
     "a.spec.selektor: is no field",
   ]);
