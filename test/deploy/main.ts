@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { CHARTS, lintChart, renderChart } from "./charts.js";
 import { readCustomDefinitions, unlistedFields } from "./custom-resources.js";
 import { imagesOf } from "./images.js";
 import { kubernetesTools } from "./kubernetes-tools.js";
@@ -31,6 +32,13 @@ function mistakesOf(object: KubernetesObject): string[] {
 const rendered = new Map<string, KubernetesObject[]>();
 for (const overlay of ["staging", "staging-ingress", "production"]) {
   rendered.set(`overlay ${overlay}`, await renderOverlay(overlay));
+}
+for (const [chart, environments] of Object.entries(CHARTS)) {
+  for (const values of environments) {
+    await lintChart(chart, values);
+    const run = { namespace: `ml-platform-${values}`, values };
+    rendered.set(`chart ${chart}, ${values}`, await renderChart(chart, run));
+  }
 }
 let mistakes = 0;
 for (const [name, objects] of rendered) {
