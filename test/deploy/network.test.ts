@@ -1,0 +1,69 @@
+import { renderOverlay } from "./manifests.js";
+import { endpointsOf, holesOutside, holesWithin, policiesOf, selects } from "./network.js";
+import { environmentOf, isProcess, workloadsOf } from "./workloads.js";
+
+const [staging, production] = await Promise.all(["staging", "production"].map(renderOverlay));
+
+describe.each([
+  ["staging", staging!],
+  ["production", production!],
+])("in %s", (name, objects) => {
+  const policies = policiesOf(objects);
+  const endpoints = endpointsOf(objects);
+
+  test("nobody reaches anybody unless a policy says so, and each policy is about somebody", () => {
+    const denial = policies.find((policy) => policy.name === "default-deny")!;
+    expect(denial).toMatchObject({ selector: {}, types: ["Ingress", "Egress"], ingress: [], egress: [] });
+    for (const policy of policies) {
+      expect([policy.name, endpoints.some((each) => selects(policy.selector, each))]).toEqual([
+        policy.name,
+        true,
+      ]);
+    }
+  });
+
+  test("what one may send another may receive, at a port where somebody listens", () => {
+    const sent = holesWithin(policies, endpoints, "egress");
+    const received = holesWithin(policies, endpoints, "ingress");
+    expect([...sent].sort()).toEqual([...received].sort());
+    for (const hole of sent) {
+      const [, target, port] = /> (.*):(\d+)$/.exec(hole)!;
+      expect(endpoints.find((each) => each.name === target)!.ports).toContain(Number(port));
+    }
+  });
+
+  test("every process reaches its engines, and no engine but PostgreSQL's instances reaches another", () => {
+    const sent = [...holesWithin(policies, endpoints, "egress")];
+    const processes = workloadsOf(objects).filter(isProcess);
+    const engines = ["postgres:5432", "redis-queue:6379", "redis-cache:6379"];
+    const stores = name === "staging" ? ["minio:9000"] : [];
+    const wanted = processes.flatMap((each) =>
+      [...engines, ...stores].map((engine) => `${each.name} > ${engine}`),
+    );
+    const among = ["postgres > postgres:5432", "postgres > postgres:8000"];
+    const filled = name === "staging" ? ["create-buckets > minio:9000", "postgres > minio:9000"] : [];
+    expect(sent.sort()).toEqual([...wanted, ...among, ...filled].sort());
+    for (const process of processes) {
+      const { hostname, port } = new URL(environmentOf(process).ML_S3_ENDPOINT!);
+      expect([hostname, port]).toEqual(
+        name === "staging" ? ["minio", "9000"] : ["s3.eu-central-1.amazonaws.com", ""],
+      );
+    }
+  });
+
+  test("beyond the namespace there are these holes and no other", () => {
+    expect(holesOutside(policies).sort()).toEqual(
+      [
+        "names: egress 53 53",
+        "callers-to-gateway: ingress 4000",
+        "prometheus-to-platform: ingress 4000",
+        "platform-to-traces: egress 4318",
+        "postgres: ingress 8000",
+        "postgres: ingress 5432",
+        "postgres: ingress 9187",
+        "postgres: egress 443 6443",
+        ...(name === "production" ? ["platform-to-s3: egress 443"] : []),
+      ].sort(),
+    );
+  });
+});

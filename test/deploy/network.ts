@@ -1,0 +1,114 @@
+import type { KubernetesObject } from "./manifests.js";
+import { workloadsOf } from "./workloads.js";
+
+interface Selector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values: string[] }[];
+}
+interface Peer {
+  podSelector?: Selector;
+  namespaceSelector?: Selector;
+  ipBlock?: { cidr: string; except?: string[] };
+}
+interface Rule {
+  from?: Peer[];
+  to?: Peer[];
+  ports?: { protocol: string; port: number }[];
+}
+export interface Policy {
+  name: string;
+  selector: Selector;
+  types: string[];
+  ingress: Rule[];
+  egress: Rule[];
+}
+
+/** Pods of one kind, and where they listen. */
+export interface Endpoint {
+  name: string;
+  labels: Record<string, string>;
+  ports: number[];
+}
+
+export function policiesOf(objects: readonly KubernetesObject[]): Policy[] {
+  return objects
+    .filter(({ kind }) => kind === "NetworkPolicy")
+    .map(({ metadata, spec }) => {
+      const { podSelector, policyTypes, ingress, egress } = spec as {
+        podSelector: Selector;
+        policyTypes: string[];
+        ingress?: Rule[];
+        egress?: Rule[];
+      };
+      const rules = { ingress: ingress ?? [], egress: egress ?? [] };
+      return { name: metadata.name, selector: podSelector, types: policyTypes, ...rules };
+    });
+}
+
+/** The server, its instance manager, its metrics: pods that CloudNativePG makes. */
+const POSTGRES: Endpoint = {
+  name: "postgres",
+  labels: { "cnpg.io/cluster": "postgres" },
+  ports: [5432, 8000, 9187],
+};
+
+export function endpointsOf(objects: readonly KubernetesObject[]): Endpoint[] {
+  const ours = workloadsOf(objects).map(({ name, labels, spec }) => ({
+    ...{ name, labels },
+    ports: spec.containers.flatMap(({ ports = [] }) => ports.map(({ containerPort }) => containerPort)),
+  }));
+  return [...ours, POSTGRES];
+}
+
+export function selects(
+  { matchLabels = {}, matchExpressions = [] }: Selector,
+  { labels }: Endpoint,
+): boolean {
+  return (
+    Object.entries(matchLabels).every(([name, value]) => labels[name] === value) &&
+    matchExpressions.every(({ key, values }) => values.includes(labels[key]!))
+  );
+}
+
+/** Holes between pods of the namespace, as `gateway > postgres:5432`. */
+export function holesWithin(
+  policies: readonly Policy[],
+  endpoints: readonly Endpoint[],
+  way: "ingress" | "egress",
+): Set<string> {
+  const holes = new Set<string>();
+  for (const policy of policies) {
+    const own = endpoints.filter((endpoint) => selects(policy.selector, endpoint));
+    for (const { from = [], to = [], ports = [] } of policy[way]) {
+      const peers = [...from, ...to].filter(
+        ({ podSelector, namespaceSelector }) => podSelector && !namespaceSelector,
+      );
+      const others = endpoints.filter((endpoint) =>
+        peers.some(({ podSelector }) => selects(podSelector!, endpoint)),
+      );
+      for (const one of own) {
+        for (const other of others) {
+          const [source, target] = way === "egress" ? [one, other] : [other, one];
+          for (const { port } of ports) holes.add(`${source.name} > ${target.name}:${port}`);
+        }
+      }
+    }
+  }
+  return holes;
+}
+
+/** Holes towards and from anywhere else, as `platform-to-s3: egress 443`. */
+export function holesOutside(policies: readonly Policy[]): string[] {
+  return policies.flatMap((policy) =>
+    (["ingress", "egress"] as const).flatMap((way) =>
+      policy[way]
+        .filter(({ from, to }) => {
+          const peers = [...(from ?? []), ...(to ?? [])];
+          return (
+            peers.length === 0 || peers.some(({ namespaceSelector, ipBlock }) => namespaceSelector ?? ipBlock)
+          );
+        })
+        .map(({ ports = [] }) => `${policy.name}: ${way} ${ports.map(({ port }) => port).join(" ")}`),
+    ),
+  );
+}
