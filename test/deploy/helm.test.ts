@@ -54,6 +54,21 @@ test("with an Ingress instead of the Gateway API the chart makes what that overl
   expect(byId([...platform!, ...engines.flat()])).toEqual(byId(overlay));
 });
 
+test("recovered to a moment, the chart makes what that overlay makes", async () => {
+  const overlay = await renderOverlay("production-recovered");
+  const charts = await renderChart("postgres", {
+    ...{ namespace: "ml-platform-production", values: "production" },
+    set: ["targetTime=2026-11-29 12:34:56+00", "from=postgres", "as=postgres-recovered"].map(
+      (each) => `recovery.${each}`,
+    ),
+  });
+  const cluster = (objects: readonly KubernetesObject[]) => byId(objects)["Cluster postgres"];
+  expect(cluster(charts)).toEqual(cluster(overlay));
+  expect(cluster(overlay)).toMatchObject({
+    spec: { plugins: [{ parameters: { serverName: "postgres-recovered" } }] },
+  });
+});
+
 test.each([
   ["ml-platform", [], /host/],
   ["ml-platform", ["host=a", "gateway.least=0"], /gateway[./]least/],
@@ -62,6 +77,7 @@ test.each([
   ["ml-platform", ["host=a", "image.tag=latest"], /latest|image[./]tag/],
   ["postgres", ["instances=1"], /instances/],
   ["postgres", ["image.digest="], /image[./]digest/],
+  ["postgres", ["recovery.targetTime=yesterday", "recovery.from=a", "recovery.as=b"], /targetTime/],
   ["redis", ["queue.maxMemory=lots"], /queue[./]maxMemory/],
   ["minio", ["storge=1Gi"], /storge/],
 ] as const)("%s refuses %j", async (chart, set, reason) => {

@@ -30,7 +30,7 @@ function mistakesOf(object: KubernetesObject): string[] {
 }
 
 const rendered = new Map<string, KubernetesObject[]>();
-for (const overlay of ["staging", "staging-ingress", "production"]) {
+for (const overlay of ["staging", "staging-ingress", "production", "production-recovered"]) {
   rendered.set(`overlay ${overlay}`, await renderOverlay(overlay));
 }
 for (const [chart, environments] of Object.entries(CHARTS)) {

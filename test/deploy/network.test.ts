@@ -51,6 +51,15 @@ describe.each([
     }
   });
 
+  test("whoever is reached from beyond the namespace listens there", () => {
+    for (const { selector, ingress } of policies) {
+      const ports = ingress.flatMap((rule) => rule.ports ?? []).map(({ port }) => port);
+      for (const endpoint of endpoints.filter((each) => selects(selector, each))) {
+        expect(endpoint.ports).toEqual(expect.arrayContaining(ports));
+      }
+    }
+  });
+
   test("beyond the namespace there are these holes and no other", () => {
     expect(holesOutside(policies).sort()).toEqual(
       [

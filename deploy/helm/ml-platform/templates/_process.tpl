@@ -22,7 +22,7 @@ securityContext:
   capabilities: { drop: [ALL] }
 {{- end }}
 
-{{/* A process's variables. Expects root, owner and gpu. */}}
+{{/* A process's variables. Expects root, owner and gpu; `storage` is for its volumes. */}}
 {{- define "environment" -}}
 {{- $secrets := "/run/secrets/platform" }}
 {{- $env := dict
@@ -76,7 +76,15 @@ securityContext:
 
 {{- define "volumes" -}}
 - name: data
+  {{- if .storage }}
+  ephemeral:
+    volumeClaimTemplate:
+      spec:
+        accessModes: [ReadWriteOnce]
+        resources: { requests: { storage: {{ .storage }} } }
+  {{- else }}
   emptyDir: { sizeLimit: 20Gi }
+  {{- end }}
 - name: tmp
   emptyDir: { sizeLimit: 1Gi }
 - name: secrets
