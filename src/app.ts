@@ -135,7 +135,11 @@ export async function createApp(
   await operations.feed.start();
   await models.served.start();
   const stopMetrics = collectGauges(
-    { queue, runtime, ...modules.upkeep, apiKeys: apiKeys.apiKeys },
+    {
+      ...{ health, queue, runtime, ...modules.upkeep, apiKeys: apiKeys.apiKeys },
+      ...{ sealer: audit.sealer, feed: operations.feed },
+      gpus: config.inference.providers.some((provider) => provider !== "cpu"),
+    },
     METRICS_EVERY_MS,
   );
   return {

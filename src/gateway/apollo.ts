@@ -16,7 +16,7 @@ import type { Database } from "../ports/database.js";
 import { openSpan } from "../telemetry/tracing.js";
 import { labelOf } from "./audited-operations.js";
 import { CompiledOperations } from "./compiled-operations.js";
-import { formatError } from "./format-error.js";
+import { codesOf, formatError } from "./format-error.js";
 import { nameFieldsOfVariables } from "./input-path.js";
 import { withoutSuggestions } from "./suggestions.js";
 
@@ -88,8 +88,9 @@ function operationDetails(schema: GraphQLSchema): ApolloServerPlugin<RequestCont
           if (type) contextValue.operation.span = openSpan(type, { "graphql.operation.type": type });
           return Promise.resolve();
         },
-        willSendResponse: ({ contextValue }) => {
-          contextValue.operation.span?.end();
+        willSendResponse: ({ contextValue: { operation }, response: { body } }) => {
+          operation.span?.end();
+          operation.failures ??= body.kind === "single" ? codesOf(body.singleResult.errors) : [];
           return Promise.resolve();
         },
         responseForOperation: (request) => operations.execute(request),
@@ -111,11 +112,16 @@ function callersReadTheirWrites(database: Pick<Database, "acknowledge">): Apollo
           if (operation?.operation === "query" && own.served) own.served.readsAs = caller.subject;
           return Promise.resolve();
         },
-        willSendResponse: async ({ operation, contextValue: { caller, requestId }, response }) => {
+        willSendResponse: async ({
+          operation,
+          contextValue: { caller, requestId, operation: own },
+          response,
+        }) => {
           if (operation?.operation !== "mutation") return;
           await database.acknowledge(caller.subject).catch((error: Error) => {
             // What was done stays done: as where a connection breaks in COMMIT, the caller cannot know.
             const errors = [formatError({ message: error.message }, error, requestId)];
+            own.failures = codesOf(errors);
             response.body = { kind: "single", singleResult: { data: null, errors } };
           });
         },
@@ -136,7 +142,7 @@ function auditedOperations(trail: AuditTrail): ApolloServerPlugin<RequestContext
           trail.operated({
             ...{ actor: caller.subject, requestId, action: operation?.operation ?? "query" },
             ...(operation ? labelOf(operation) : { target: null, operation: null }),
-            outcome: errors ? String(errors[0]?.extensions?.code ?? "INTERNAL") : "OK",
+            outcome: codesOf(errors)[0] ?? "OK",
             durationMs: performance.now() - began,
           });
           return Promise.resolve();

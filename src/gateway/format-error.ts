@@ -40,6 +40,11 @@ export function formatError(
   return { message: `internal error ${errorId}`, ...place, extensions: { code: "INTERNAL", errorId } };
 }
 
+/** Codes of errors as clients are told them. */
+export function codesOf(errors: readonly GraphQLFormattedError[] = []): string[] {
+  return errors.map(({ extensions }) => String(extensions?.code ?? "INTERNAL"));
+}
+
 /** What a resolver threw, or what was thrown around all of them: that one has neither path nor nodes. */
 function causeOf(error: unknown): unknown {
   const cause = unwrapResolverError(error);

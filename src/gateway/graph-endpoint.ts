@@ -121,9 +121,13 @@ export function auditRefusal(
     durationMs,
   }: { type?: AuditedOperation["action"]; error: unknown; durationMs: number },
 ): void {
-  const outcome = error instanceof RefusedDocumentError ? "INVALID_INPUT" : outcomeOf(error);
+  const outcome = codeOfRefusal(error);
   const operation = { action: type, target: null, operation: null };
   trail.operated({ actor: caller.subject, requestId, ...operation, outcome, durationMs });
+}
+
+export function codeOfRefusal(error: unknown): string {
+  return error instanceof RefusedDocumentError ? "INVALID_INPUT" : outcomeOf(error);
 }
 
 /** A browser that comes for the explorer's page, which is for everybody. */

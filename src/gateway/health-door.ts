@@ -1,6 +1,5 @@
 import Fastify from "fastify";
 import type { FastifyInstance } from "fastify";
-import { metricsRegistry } from "../telemetry/metrics.js";
 import { listenOn, withoutSchemas } from "./door.js";
 import type { Door } from "./door.js";
 import { serveHealth } from "./health-endpoints.js";
@@ -20,7 +19,7 @@ export function createHealthDoor(health: HealthState, tls?: TlsServer): Door {
     secureAnswer(reply, tls !== undefined);
     done();
   });
-  serveHealth(fastify, health, metricsRegistry);
+  serveHealth(fastify, health);
   return {
     listen: (host, port) => listenOn(fastify, { host, port, tls }),
     close: () => fastify.close(),

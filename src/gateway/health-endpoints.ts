@@ -1,9 +1,9 @@
 import type { FastifyInstance } from "fastify";
-import type { Registry } from "prom-client";
+import { writeMetrics } from "../telemetry/open-metrics.js";
 import type { HealthState } from "./health-state.js";
 
 /** Health for probes and people, metrics for Prometheus. */
-export function serveHealth(fastify: FastifyInstance, health: HealthState, metrics: Registry): void {
+export function serveHealth(fastify: FastifyInstance, health: HealthState): void {
   fastify.get("/health", async (_request, reply) => {
     const { phase, checks, facts } = await health.report();
     const healthy = isHealthy(checks);
@@ -16,9 +16,10 @@ export function serveHealth(fastify: FastifyInstance, health: HealthState, metri
     const ready = phase === "ready" && isHealthy(checks);
     return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", phase, checks });
   });
-  fastify.get("/metrics", async (_request, reply) =>
-    reply.header("content-type", metrics.contentType).send(await metrics.metrics()),
-  );
+  fastify.get("/metrics", async (request, reply) => {
+    const { contentType, text } = await writeMetrics(request.headers.accept);
+    return reply.header("content-type", contentType).header("vary", "accept").send(text);
+  });
 }
 
 function isHealthy(checks: Record<string, string>): boolean {

@@ -10,8 +10,7 @@ import type { ModelsModule } from "../modules/models/index.js";
 import type { Database, ServedRequest } from "../ports/database.js";
 import type { PointsLedger } from "../ports/points-ledger.js";
 import { InvalidInputError, PlatformError, TooLargeError } from "../shared/errors.js";
-import { reportHttpRequest } from "../telemetry/events.js";
-import { metricsRegistry } from "../telemetry/metrics.js";
+import { reportHttpRequest, reportOperation } from "../telemetry/events.js";
 import { SpanKind, inRemoteSpan, isTracing } from "../telemetry/tracing.js";
 import { createApollo } from "./apollo.js";
 import { serveArtifacts } from "./artifact-endpoints.js";
@@ -95,6 +94,8 @@ declare module "fastify" {
   interface FastifyRequest {
     graphContext?: RequestContext;
     served?: ServedRequest;
+    /** Codes of what kept the request from being executed. */
+    refusal?: string[];
   }
 }
 
@@ -126,7 +127,7 @@ export async function createGateway(options: GatewayOptions): Promise<Door> {
   await apollo.start();
   const deadline = new OperationDeadline(database, limits.operationMs);
   serveGraph(fastify, { apollo, contexts, gate, deadline, trail, explorer });
-  serveHealth(fastify, options.health, metricsRegistry);
+  serveHealth(fastify, options.health);
   serveArtifacts(fastify, options.models.registry, options.models.links, { trail, addresses });
   if (options.explorer) serveExplorer(fastify);
   const subscriptions = serveSubscriptions(fastify.server, {
@@ -213,7 +214,12 @@ function createFastify(options: GatewayOptions, contexts: RequestContexts): Fast
 }
 
 function reportRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const { graphContext } = request;
+  const { graphContext, refusal } = request;
+  // A visit to the explorer's page is no operation, and whose caller went away has no outcome.
+  const isOperation = request.routeOptions.url === "/graphql" && (graphContext ?? refusal) !== undefined;
+  if (isOperation && reply.raw.writableFinished) {
+    reportOperation(graphContext?.operation.type, refusal ?? graphContext?.operation.failures ?? []);
+  }
   reportHttpRequest({
     requestId: request.id,
     method: request.method,
@@ -279,10 +285,12 @@ function answerError(
     return explorer ? formatted : withoutSuggestions(formatted);
   };
   if (error instanceof RefusedDocumentError) {
+    request.refusal = ["INVALID_INPUT"];
     return reply.code(400).send({ errors: error.errors.map(format) });
   }
   const formatted = format(error);
   const { code, retryAfterSeconds } = formatted.extensions ?? {};
+  request.refusal = [String(code)];
   if (retryAfterSeconds !== undefined) void reply.header("retry-after", retryAfterSeconds);
   return reply.code(STATUS[String(code)] ?? 500).send({ errors: [formatted] });
 }

@@ -20,12 +20,13 @@ import { CallerPresence } from "../modules/identity/index.js";
 import type { Credentials, Identity, RequestContext } from "../modules/identity/index.js";
 import type { Database } from "../ports/database.js";
 import { RateLimitedError, UnauthenticatedError, UnavailableError } from "../shared/errors.js";
+import { reportOperation } from "../telemetry/events.js";
 import { labelOf } from "./audited-operations.js";
 import type { ClientAddresses } from "./client-address.js";
 import { CredentialWatch } from "./credential-watch.js";
 import { RefusedDocumentError } from "./documents.js";
-import { formatError } from "./format-error.js";
-import { auditRefusal } from "./graph-endpoint.js";
+import { codesOf, formatError } from "./format-error.js";
+import { auditRefusal, codeOfRefusal } from "./graph-endpoint.js";
 import type { OperationDeadline } from "./operation-deadline.js";
 import type { OperationGate } from "./operation-gate.js";
 import type { OriginPolicy } from "./origin-guard.js";
@@ -107,10 +108,17 @@ export function serveSubscriptions(server: Server, options: SubscriptionOptions)
         return contexts.ofSocket(extra.identity!, extra.request, presence);
       },
       execute: (args) => executeInTime(args, deadline, database),
-      onOperation: (_socket, _id, _payload, { document, operationName, contextValue }, result) => {
+      onOperation: (
+        { extra: { socket } },
+        _id,
+        _payload,
+        { document, operationName, contextValue },
+        result,
+      ) => {
         const operation = getOperationAST(document, operationName);
         const refused = "errors" in result ? result.errors?.map(translate) : undefined;
         audit(trail, contextValue as RequestContext, operation, refused);
+        if (socket.readyState === socket.OPEN) reportOperation(operation?.operation, codesOf(refused));
       },
       onError: (_socket, _id, _payload, errors) => errors.map(translate),
       onNext: ({ extra: { socket } }, _id, _payload, _args, result) => {
@@ -177,6 +185,7 @@ async function admitOperation(
     const { caller } = extra.identity!;
     const refused = { type: gate.typeOf(payload, error), error, durationMs: 0 };
     auditRefusal(trail, { caller, requestId: randomUUID() }, refused);
+    reportOperation(refused.type, [codeOfRefusal(error)]);
     if (error instanceof RefusedDocumentError) return error.errors;
     return [new GraphQLError((error as Error).message, { originalError: error as Error })];
   }
@@ -264,7 +273,7 @@ function audit(
   trail.operated({
     ...{ actor: caller.subject, requestId, action: operation?.operation ?? "subscription" },
     ...(operation ? labelOf(operation) : { target: null, operation: null }),
-    outcome: errors ? String(errors[0]?.extensions?.code ?? "INTERNAL") : "OK",
+    outcome: codesOf(errors)[0] ?? "OK",
     durationMs: 0,
   });
 }

@@ -1,12 +1,16 @@
+import { collectGpus } from "./gpu-gauges.js";
 import {
   apiKeyNextEnd,
   apiKeysEnding,
+  auditSealLag,
   backupLastSuccess,
+  healthCheckUp,
   inferenceQueueLength,
   jobQueueDepth,
   jobQueueOldestAge,
   mirrorLag,
   modelCacheBytes,
+  outboxLag,
 } from "./metrics.js";
 
 interface QueueSource {
@@ -34,13 +38,29 @@ interface KeySource {
   expiry(): Promise<{ soon: number; next: Date | null }>;
 }
 
+interface LagSource {
+  /** In seconds. */
+  lag(): Promise<number>;
+}
+
+interface HealthSource {
+  report(): Promise<{ checks: Record<string, string> }>;
+}
+
 export interface GaugeSources {
+  health: HealthSource;
   queue: QueueSource;
   runtime: RuntimeSource;
   /** Whichever process did it. */
   backups: UpkeepSource;
   mirror: UpkeepSource;
   apiKeys: KeySource;
+  /** Seals of the audit log. */
+  sealer: LagSource;
+  /** Events for subscribers. */
+  feed: LagSource;
+  /** Whether models may run on a GPU here. */
+  gpus: boolean;
 }
 
 /**
@@ -52,11 +72,25 @@ export function collectGauges(sources: GaugeSources, everyMs: number): () => voi
     const { cachedBytes, queued } = sources.runtime.stats();
     modelCacheBytes.set(cachedBytes);
     inferenceQueueLength.set(queued);
-    await Promise.allSettled([collectQueues(sources.queue), collectUpkeep(sources), collectKeys(sources)]);
+    await Promise.allSettled([
+      collectHealth(sources.health),
+      collectQueues(sources.queue),
+      collectUpkeep(sources),
+      collectKeys(sources),
+      sources.sealer.lag().then((seconds) => auditSealLag.set(seconds)),
+      sources.feed.lag().then((seconds) => outboxLag.set(seconds)),
+      ...(sources.gpus ? [collectGpus()] : []),
+    ]);
   };
   const timer = setInterval(() => void collect(), everyMs);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+async function collectHealth(health: HealthSource): Promise<void> {
+  const { checks } = await health.report();
+  for (const [check, outcome] of Object.entries(checks))
+    healthCheckUp.set({ check }, outcome === "ok" ? 1 : 0);
 }
 
 async function collectQueues(queue: QueueSource): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Histogram } from "prom-client";
+import { decisiveCode } from "../shared/error-faults.js";
 import { createLogger } from "./logger.js";
 import type { Logger } from "./logger.js";
 import {
@@ -15,6 +17,7 @@ import {
   inferenceProvider,
   modelLabel,
   operationErrors,
+  operations,
   reindexes,
   requestDuration,
   searchDuration,
@@ -22,8 +25,18 @@ import {
   trainingRuns,
   versionSwitches,
 } from "./metrics.js";
+import { currentExemplar } from "./tracing.js";
 
 let logger: Logger = createLogger("silent");
+
+/** Observes a value, and by which trace it can be looked into. */
+export function observeTraced<Label extends string>(
+  histogram: Histogram<Label>,
+  labels: Partial<Record<Label, string>>,
+  value: number,
+): void {
+  histogram.observe({ labels, value, exemplarLabels: currentExemplar() as typeof labels });
+}
 
 /** Where business events are logged; set once by the composition root. */
 export function logEventsTo(target: Logger): void {
@@ -139,13 +152,21 @@ export function reportOperationError(error: {
   if (error.code === "INTERNAL") logger.error({ event: "operation.failed", ...error }, "an operation failed");
 }
 
+/**
+ * An operation was answered, or begun where it goes on.
+ * @param codes of its errors
+ */
+export function reportOperation(type: string | undefined, codes: readonly string[]): void {
+  operations.inc({ operation_type: type ?? "none", code: decisiveCode(codes) });
+}
+
 /** One run of a graph, perhaps for many calls at once. */
 export function reportInference(
   run: { batchRows: number; seconds: number; placement: string },
   modelName: string,
 ): void {
   const model = modelLabel(modelName);
-  inferenceDuration.observe({ model, placement: run.placement }, run.seconds);
+  observeTraced(inferenceDuration, { model, placement: run.placement }, run.seconds);
   inferenceBatchRows.observe({ model }, run.batchRows);
 }
 
@@ -176,7 +197,7 @@ export function reportEmbedded(
 }
 
 export function reportEmbeddingCall(call: { priority: string; seconds: number }): void {
-  embeddingDuration.observe({ priority: call.priority }, call.seconds);
+  observeTraced(embeddingDuration, { priority: call.priority }, call.seconds);
 }
 
 /** Lookups by their result. */
@@ -216,7 +237,7 @@ interface CacheServerReport {
 }
 
 export function reportSearch(search: { mode: string; seconds: number }): void {
-  searchDuration.observe({ mode: search.mode }, search.seconds);
+  observeTraced(searchDuration, { mode: search.mode }, search.seconds);
 }
 
 export interface HttpRequestReport {
@@ -233,7 +254,8 @@ export interface HttpRequestReport {
 /** Every request counts; what changes something or fails is also logged, the rest for debugging only. */
 export function reportHttpRequest({ route, ...request }: HttpRequestReport): void {
   const { operationType, status, durationMs } = request;
-  requestDuration.observe(
+  observeTraced(
+    requestDuration,
     { route, operation_type: operationType ?? "none", status: String(status) },
     durationMs / 1000,
   );

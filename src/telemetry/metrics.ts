@@ -1,7 +1,13 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import type { RegistryContentType } from "prom-client";
+import { PLATFORM_CODES } from "../shared/error-faults.js";
+import { cpuLimit, memoryLimit } from "./process-limits.js";
+import { watchedPools } from "./watched-pools.js";
 
 /** Every metric of the platform; labels are bounded sets, never ids or free text. */
-export const metricsRegistry = new Registry();
+export const metricsRegistry = new Registry<RegistryContentType>();
+// Without it prom-client refuses exemplars; the end of this file goes back to the plain format.
+metricsRegistry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
 const registers = [metricsRegistry];
 
 collectDefaultMetrics({ register: metricsRegistry });
@@ -11,6 +17,7 @@ export const requestDuration = new Histogram({
   help: "Time from the request's head to the answer's end, by route and GraphQL operation type.",
   labelNames: ["route", "operation_type", "status"] as const,
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  enableExemplars: true,
   registers,
 });
 
@@ -21,11 +28,19 @@ export const operationErrors = new Counter({
   registers,
 });
 
+export const operations = new Counter({
+  name: "graphql_operations_total",
+  help: "GraphQL operations answered or begun, by type and outcome: OK, or the code of the error that counts.",
+  labelNames: ["operation_type", "code"] as const,
+  registers,
+});
+
 export const inferenceDuration = new Histogram({
   name: "model_inference_duration_seconds",
   help: "Time of one run of a graph, by model and where it ran.",
   labelNames: ["model", "placement"] as const,
   buckets: [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+  enableExemplars: true,
   registers,
 });
 
@@ -63,6 +78,7 @@ export const embeddingDuration = new Histogram({
   help: "Time from a call with texts to all of their vectors, by priority.",
   labelNames: ["priority"] as const,
   buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+  enableExemplars: true,
   registers,
 });
 
@@ -79,6 +95,7 @@ export const searchDuration = new Histogram({
   help: "Time of one search, its query's embedding included, by the mode that answered.",
   labelNames: ["mode"] as const,
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  enableExemplars: true,
   registers,
 });
 
@@ -127,12 +144,20 @@ export const jobDuration = new Histogram({
   help: "Time of one delivery of a job, by kind and outcome.",
   labelNames: ["kind", "outcome"] as const,
   buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800],
+  enableExemplars: true,
   registers,
 });
 
 export const outboxLag = new Gauge({
   name: "outbox_lag_seconds",
-  help: "Age of the newest event when its readers last saw it.",
+  help: "Age of the oldest event that an open transaction keeps from its readers; 0 when there is none.",
+  registers,
+});
+
+export const eventDelay = new Histogram({
+  name: "event_delivery_delay_seconds",
+  help: "Age of events when the reader of this process saw them.",
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
   registers,
 });
 
@@ -148,9 +173,21 @@ export const predictionsLogged = new Counter({
   registers,
 });
 
+export const predictionLogFailures = new Counter({
+  name: "prediction_log_failures_total",
+  help: "Batches of predictions that could not be written, and are tried again.",
+  registers,
+});
+
 export const auditLastSeal = new Gauge({
   name: "audit_last_seal_timestamp_seconds",
   help: "When this process last chained entries of the audit log.",
+  registers,
+});
+
+export const auditSealLag = new Gauge({
+  name: "audit_seal_lag_seconds",
+  help: "Age of the oldest entry of the audit log that is in no seal yet; 0 when there is none.",
   registers,
 });
 
@@ -231,6 +268,92 @@ export const apiKeyNextEnd = new Gauge({
   help: "Time until the next API key ends; infinite where there is none.",
   registers,
 });
+
+export const healthCheckUp = new Gauge({
+  name: "health_check_up",
+  help: "Whether this process could use what it needs (1) or not (0), by what was checked.",
+  labelNames: ["check"] as const,
+  registers,
+});
+
+export const databaseConnections = new Gauge({
+  name: "database_pool_connections",
+  help: "Connections of the pools to the database and its replicas: used, idle, and those that somebody waits for.",
+  labelNames: ["server", "state"] as const,
+  registers,
+  collect() {
+    this.reset();
+    for (const [server, { totalCount, idleCount, waitingCount }] of watchedPools) {
+      this.set({ server, state: "used" }, totalCount - idleCount);
+      this.set({ server, state: "idle" }, idleCount);
+      this.set({ server, state: "waiting" }, waitingCount);
+    }
+  },
+});
+
+export const statementDuration = new Histogram({
+  name: "database_statement_duration_seconds",
+  help: "Time of one SQL statement, by its kind; those of the queue in the database are not among them.",
+  labelNames: ["statement"] as const,
+  buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  enableExemplars: true,
+  registers,
+});
+
+export const replicaLag = new Gauge({
+  name: "database_replica_lag_seconds",
+  help: "How far a read replica is behind the primary by this process's clock, ten minutes at most.",
+  labelNames: ["replica"] as const,
+  registers,
+});
+
+export const gpuMemoryUsed = new Gauge({
+  name: "gpu_memory_used_bytes",
+  help: "Memory of a GPU that is in use, by whatever process.",
+  labelNames: ["gpu"] as const,
+  registers,
+});
+
+export const gpuMemoryTotal = new Gauge({
+  name: "gpu_memory_total_bytes",
+  help: "Memory of a GPU.",
+  labelNames: ["gpu"] as const,
+  registers,
+});
+
+export const gpuUtilization = new Gauge({
+  name: "gpu_utilization_ratio",
+  help: "Share of the time in which a GPU computed, as its driver tells.",
+  labelNames: ["gpu"] as const,
+  registers,
+});
+
+new Gauge({
+  name: "process_cpu_limit_cores",
+  help: "Cores that this process may use: of its container, or of the machine.",
+  registers,
+  collect() {
+    this.set(cpuLimit());
+  },
+});
+
+new Gauge({
+  name: "process_memory_limit_bytes",
+  help: "Memory that this process may use: of its container, or of the machine.",
+  registers,
+  collect() {
+    this.set(memoryLimit());
+  },
+});
+
+// A series that begins with its first count shows no increase: what alerts ask for is there from the start.
+for (const operation_type of ["query", "mutation"]) {
+  for (const code of ["OK", ...PLATFORM_CODES]) operations.inc({ operation_type, code }, 0);
+}
+for (const what of ["refusal", "query"]) auditEntriesDropped.inc({ what }, 0);
+for (const outcome of ["served", "failed"]) versionSwitches.inc({ outcome }, 0);
+
+metricsRegistry.setContentType(Registry.PROMETHEUS_CONTENT_TYPE);
 
 const MOST_MODEL_LABELS = 200;
 const modelLabels = new Set<string>();

@@ -1,4 +1,4 @@
-import { SpanKind, SpanStatusCode, context, propagation, trace } from "@opentelemetry/api";
+import { SpanKind, SpanStatusCode, TraceFlags, context, propagation, trace } from "@opentelemetry/api";
 import type { Attributes, Span } from "@opentelemetry/api";
 
 const tracer = trace.getTracer("254carbon-ml");
@@ -89,5 +89,13 @@ export function currentTraceContext(): Record<string, string> {
   if (tracingOn) propagation.inject(context.active(), carrier);
   return carrier;
 }
+
+/** For `exemplarLabels` of a histogram: the trace under way, if it will be found where traces are kept. */
+export function currentExemplar(): Record<string, string> {
+  const span = tracingOn ? trace.getActiveSpan()?.spanContext() : undefined;
+  return span && span.traceFlags & TraceFlags.SAMPLED ? { trace_id: span.traceId } : NO_EXEMPLAR;
+}
+
+const NO_EXEMPLAR = {};
 
 export { SpanKind };

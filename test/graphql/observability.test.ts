@@ -10,6 +10,7 @@ import { linearModel } from "../support/onnx-models.js";
 import { eventually, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { rawGraph, rawRequest } from "../support/raw-http.js";
+import { RawSocket } from "../support/raw-socket.js";
 import { promote, uploadVersion } from "../support/registry.js";
 import { onServiceTier } from "../support/service-tier.js";
 import { bearer, issueToken } from "../support/tokens.js";
@@ -93,8 +94,13 @@ test("requests are counted by operation type, errors by code, inference by model
     ["http_server_request_duration_seconds_count", { ...requests, operation_type: "query" }, 6],
     ["http_server_request_duration_seconds_count", { ...requests, operation_type: "mutation" }, 1],
     ["graphql_operation_errors_total", { code: "NOT_FOUND" }, 1],
-    ["graphql_operation_errors_total", { code: "INVALID_INPUT" }, 1],
+    ["graphql_operation_errors_total", { code: "INVALID_INPUT" }, 2],
     ["graphql_operation_errors_total", { code: "PRECONDITION_FAILED" }, 1],
+    ["graphql_operations_total", { operation_type: "query", code: "OK" }, 4],
+    ["graphql_operations_total", { operation_type: "query", code: "NOT_FOUND" }, 1],
+    ["graphql_operations_total", { operation_type: "query", code: "INVALID_INPUT" }, 1],
+    ["graphql_operations_total", { operation_type: "mutation", code: "PRECONDITION_FAILED" }, 1],
+    ["graphql_operations_total", { operation_type: "none", code: "INVALID_INPUT" }, 1],
     ["model_inference_duration_seconds_count", { model: "linear" }, 2],
     ["model_inference_batch_rows_sum", { model: "linear" }, 2],
     ["prediction_log_rows_total", {}, 2],
@@ -112,6 +118,7 @@ test("requests are counted by operation type, errors by code, inference by model
   await platform.ask(`{ predict(input: { model: "absent", inputs: [] }) { id } }`);
   await platform.ask(PREDICT, predictionOf([1, 2]));
   await platform.ask(`mutation { rollbackModel(input: { model: "linear" }) { pending } }`);
+  await platform.ask("{ nonsense }");
   for (const texts of ['["gas"]', '["gas", "gas prices"]']) {
     await platform.query(`{ embed(input: { texts: ${texts} }) { dimensions } }`);
   }
@@ -126,6 +133,56 @@ test("requests are counted by operation type, errors by code, inference by model
   }
   // The model had been loaded to be validated and promoted.
   expect(await count("cache_lookups_total", { cache: "model", result: "hit" })).toBeGreaterThan(1);
+});
+
+test("operations over a socket are counted when they are answered or begin", async () => {
+  const counted = async (): Promise<Record<string, number>> => {
+    const samples = await metricsOf(platform);
+    const operations = samples.filter(({ name }) => name === "graphql_operations_total");
+    return Object.fromEntries(
+      operations.map(({ labels, value }) => [`${labels.operation_type} ${labels.code}`, value]),
+    );
+  };
+  const before = await counted();
+  const socket = await RawSocket.greeted(platform, {});
+  socket.subscribe("begins");
+  socket.subscribe("nonsense", "subscription { nonsense }");
+  socket.subscribe("answered", "{ __typename }");
+  socket.subscribe("fails", `{ predict(input: { model: "absent", inputs: [] }) { id } }`);
+  const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
+  const after = await eventually(counted, (now) => sum(now) >= sum(before) + 4);
+  await socket.end();
+  const increases = Object.entries(after).map(([name, count]) => [name, count - (before[name] ?? 0)]);
+  expect(Object.fromEntries(increases.filter(([, increase]) => increase !== 0))).toEqual({
+    "subscription OK": 1,
+    "subscription INVALID_INPUT": 1,
+    "query OK": 1,
+    "query NOT_FOUND": 1,
+  });
+});
+
+test("a slow point leads to its trace, where that is kept, and the plain format stays as it was", async () => {
+  const [kept, dropped] = ["a1".repeat(16), "b2".repeat(16)];
+  for (const [trace, flags] of [
+    [kept, "01"],
+    [dropped, "00"],
+  ]) {
+    await platform.query("{ __typename }", {}, { traceparent: `00-${trace}-00f067aa0ba902b7-${flags}` });
+  }
+  const accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+  const open = await rawRequest(`${platform.url}/metrics`, { headers: { accept } });
+  expect(open.headers["content-type"]).toBe("application/openmetrics-text; version=1.0.0; charset=utf-8");
+  const line = open.body.split("\n").find((text) => text.includes(kept));
+  expect(line).toMatch(
+    /^http_server_request_duration_seconds_bucket\{le=.*operation_type="query".*\} \d+ # \{trace_id="(a1){16}"\} \S+ \d+/,
+  );
+  expect(open.body).not.toContain(dropped);
+  expect(open.body).toMatch(/^# TYPE graphql_operations counter\n(# .*\n)*graphql_operations_total\{/m);
+  expect(open.body.endsWith("\n# EOF\n")).toBe(true);
+  const plain = await rawRequest(`${platform.url}/metrics`);
+  expect(plain.headers["content-type"]).toContain("text/plain; version=0.0.4");
+  expect(plain.body).not.toContain("trace_id");
+  expect(plain.body).toMatch(/^# TYPE graphql_operations_total counter$/m);
 });
 
 test("the provider that runs models is told", async () => {

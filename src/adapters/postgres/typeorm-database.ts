@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { DataSource, DataSourceOptions } from "typeorm";
 import type { Database, ServedRequest, Transaction } from "../../ports/database.js";
 import type { AdapterLog } from "../adapter-log.js";
+import { watchedPools } from "../../telemetry/watched-pools.js";
 import { assertAnswers } from "../assert-answers.js";
 import { GuardedDataSource } from "./guarded-data-source.js";
 import { NotificationListener } from "./notification-listener.js";
@@ -44,6 +45,7 @@ export abstract class TypeormDatabase implements Database {
     options: TypeormDatabaseOptions,
   ) {
     this.listener = new NotificationListener(options.connection, brokenConnection(options.log));
+    watchedPools.set("primary", poolOf(dataSource));
   }
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -137,9 +139,13 @@ export async function connectDataSource(options: TypeormDatabaseOptions): Promis
   return dataSource;
 }
 
+export function poolOf({ driver }: DataSource): pg.Pool {
+  return (driver as unknown as { master: pg.Pool }).master;
+}
+
 /** The pool has taken what the getters said first. */
 function askAnew(dataSource: DataSource, connection: pg.ClientConfig): void {
-  const { options } = (dataSource.driver as unknown as { master: pg.Pool }).master;
+  const { options } = poolOf(dataSource);
   for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(connection))) {
     if (property.get) Object.defineProperty(options, name, property);
   }

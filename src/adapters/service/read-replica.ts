@@ -1,8 +1,9 @@
 import pg from "pg";
 import type { DataSource } from "typeorm";
+import { watchedPools } from "../../telemetry/watched-pools.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { assertAnswers } from "../assert-answers.js";
-import { connectDataSource } from "../postgres/typeorm-database.js";
+import { connectDataSource, poolOf } from "../postgres/typeorm-database.js";
 import type { TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
 
 /** A place in the write-ahead log; later ones are greater. */
@@ -16,6 +17,8 @@ export class ReadReplica {
   private connected?: DataSource;
   private probe?: pg.Client;
   private replayed?: LogPosition;
+  /** Whether or not it may be read from. */
+  private lastSeen?: LogPosition;
   private answeredAt = -Infinity;
   private used = false;
   private asking?: Promise<void>;
@@ -34,6 +37,11 @@ export class ReadReplica {
     return there ? this.connected : undefined;
   }
 
+  /** How far it had come when it last answered. */
+  get lastPosition(): LogPosition | undefined {
+    return this.lastSeen;
+  }
+
   /** Nothing is read from it until it has answered again. */
   leaveOut(): void {
     this.replayed = undefined;
@@ -49,8 +57,8 @@ export class ReadReplica {
 
   private async askOnce(wanted: LogPosition): Promise<void> {
     try {
-      const replayed = await this.position();
-      this.connected ??= await connectDataSource(this.options);
+      const replayed = (this.lastSeen = await this.position());
+      this.connected ??= await this.connect();
       this.replayed = replayed >= wanted ? replayed : undefined;
       this.answeredAt = performance.now();
       this.report(this.replayed !== undefined, replayed >= wanted ? undefined : "it lags");
@@ -67,6 +75,12 @@ export class ReadReplica {
     this.leaveOut();
     await this.probe?.end().catch(() => undefined);
     await this.connected?.destroy();
+  }
+
+  private async connect(): Promise<DataSource> {
+    const source = await connectDataSource(this.options);
+    watchedPools.set(this.name, poolOf(source));
+    return source;
   }
 
   private async position(): Promise<LogPosition> {

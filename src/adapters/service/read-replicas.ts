@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { DataSource } from "typeorm";
+import { replicaLag } from "../../telemetry/metrics.js";
 import { parsePosition } from "./read-replica.js";
 import type { LogPosition, ReadReplica } from "./read-replica.js";
+import { ReplicaLag } from "./replica-lag.js";
 
 /** How often replicas are asked: what a caller wrote is read from the primary for about as long. */
 const ASK_EVERY_MS = 200;
@@ -18,6 +20,7 @@ interface Sample {
  */
 export class ReadReplicas {
   private readonly samples: Sample[] = [];
+  private readonly lag = new ReplicaLag();
   private readonly closing = new AbortController();
   private readonly asking: Promise<void>;
 
@@ -73,9 +76,14 @@ export class ReadReplicas {
       // Without the primary nothing is known of lag, and no caller's position either.
       await this.sample().catch(() => undefined);
       const wanted = this.samples[0]?.position;
-      if (wanted !== undefined) for (const replica of this.replicas) replica.ask(wanted);
+      if (wanted !== undefined) for (const replica of this.replicas) this.follow(replica, wanted);
       await delay(ASK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  private follow(replica: ReadReplica, wanted: LogPosition): void {
+    replica.ask(wanted);
+    replicaLag.set({ replica: replica.name }, this.lag.seconds(replica.lastPosition, performance.now()));
   }
 
   private async sample(): Promise<void> {
@@ -83,7 +91,9 @@ export class ReadReplicas {
     const [row] = await this.primary.query<{ position: string }[]>(
       "SELECT pg_current_wal_flush_lsn()::text AS position",
     );
-    this.samples.push({ at, position: parsePosition(row!.position) });
+    const position = parsePosition(row!.position);
+    this.samples.push({ at, position });
+    this.lag.note(at, position);
     while (this.samples[0]!.at < at - this.maxLagMs && this.samples.length > 1) this.samples.shift();
   }
 }

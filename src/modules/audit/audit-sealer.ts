@@ -45,6 +45,11 @@ export class AuditSealer {
   /** There are new entries. */
   readonly wake = (): void => this.bell.ring();
 
+  /** Seconds for which the oldest entry has waited for its seal, whoever makes it. */
+  lag(): Promise<number> {
+    return new SealRepository(this.options.database.dataSource.manager).lag();
+  }
+
   /** Seals what is there, and signs it. */
   async close(): Promise<void> {
     if (!this.running) return;

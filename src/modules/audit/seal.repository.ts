@@ -71,6 +71,17 @@ export class SealRepository {
     return { settled, more: open >= 0 || rows.length === limit, now: rows[0]?.now ?? "" };
   }
 
+  /** Seconds since the oldest entry that is in no seal; 0 when there is none. */
+  async lag(): Promise<number> {
+    const [row] = await this.tx.query<{ lag: number }[]>(
+      `SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 AS lag FROM audit_entries
+       WHERE (transaction_id, id) > (
+         SELECT coalesce(max(last_transaction_id), 0), coalesce(max(last_id), 0)
+         FROM (SELECT last_transaction_id, last_id FROM audit_seals ORDER BY number DESC LIMIT 1) AS newest)`,
+    );
+    return row!.lag;
+  }
+
   async append(seals: readonly Seal[]): Promise<void> {
     for (const { number, at, month, after, last, entries, entriesSha256, previous, digest } of seals) {
       await this.tx.query(

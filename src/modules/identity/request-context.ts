@@ -78,6 +78,8 @@ export class RequestContext {
     document?: DocumentNode;
     /** By which its cost was counted. */
     variables?: Record<string, unknown>;
+    /** Codes of the errors in its answer. */
+    failures?: string[];
     /** Its audit entries have been seen to. */
     audited?: boolean;
   } = {};

@@ -47,6 +47,11 @@ export class EventFeed {
     return events;
   }
 
+  /** Seconds for which an open transaction has kept an event from everybody. */
+  lag(): Promise<number> {
+    return this.outbox.lag();
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     for (const subscription of this.open) subscription.retire();

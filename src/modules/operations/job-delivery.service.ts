@@ -7,6 +7,7 @@ import { failpoint } from "../../shared/failpoint.js";
 import { MergedCalls } from "../../shared/merged-calls.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { jobDuration } from "../../telemetry/metrics.js";
+import { currentExemplar } from "../../telemetry/tracing.js";
 import { JobBatchRepository } from "./job-batch.repository.js";
 import type { EndedJob } from "./job-batch.repository.js";
 import type { JobRow } from "./job.entity.js";
@@ -135,17 +136,17 @@ export class JobDeliveryService {
   ): Promise<boolean> {
     const run = this.toRun(claimed, delivery, cancellation);
     const heartbeat = setInterval(() => void run.beat(), this.registry.leaseMs / HEARTBEATS_PER_LEASE);
-    const endTimer = jobDuration.startTimer({ kind: claimed.kind });
+    const endTimer = jobDuration.startTimer({ kind: claimed.kind }, {});
     try {
       const payload = this.registry.definitionOf(claimed.kind)!.parse(claimed.payload);
       const { result } = await handler(payload, run);
       failpoint("job.handled");
       const completed = await this.complete(claimed, result ?? null);
       failpoint("job.completed");
-      endTimer({ outcome: "completed" });
+      endTimer({ outcome: "completed" }, currentExemplar());
       return completed;
     } catch (error) {
-      endTimer({ outcome: "failed" });
+      endTimer({ outcome: "failed" }, currentExemplar());
       await this.failed(claimed, error, delivery.signal.aborted, run.signal.aborted);
       return false;
     } finally {

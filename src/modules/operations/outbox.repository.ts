@@ -1,7 +1,8 @@
 import type { Transaction } from "../../ports/database.js";
 import { InvalidInputError } from "../../shared/errors.js";
 
-export type EventTopic = "training" | "promotion" | "job";
+const EVENT_TOPICS = ["training", "promotion", "job"] as const;
+export type EventTopic = (typeof EVENT_TOPICS)[number];
 
 export interface NewEvent {
   topic: EventTopic;
@@ -68,6 +69,17 @@ export class OutboxRepository {
       at: row.at,
       position: { transactionId: BigInt(row.transaction_id), id: BigInt(row.id) },
     }));
+  }
+
+  /** Seconds since the oldest event that an open transaction keeps from readers; 0 when there is none. */
+  async lag(): Promise<number> {
+    const [row] = await this.tx.query<{ lag: number }[]>(
+      `SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 AS lag FROM outbox_events
+       WHERE topic = ANY ($1)
+         AND transaction_id >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint + ${ADDED}`,
+      [EVENT_TOPICS],
+    );
+    return row!.lag;
   }
 
   /** The position after everything that is visible now. */

@@ -1,5 +1,5 @@
 import { Bell } from "../../shared/bell.js";
-import { outboxLag } from "../../telemetry/metrics.js";
+import { eventDelay } from "../../telemetry/metrics.js";
 import type { EventTopic, OutboxRepository, StoredEvent } from "./outbox.repository.js";
 
 /** Upper bound on how long an event waits when a wake-up was lost. */
@@ -56,7 +56,7 @@ export class TopicReader {
         const events = await this.outbox.readAfter(this.topic, position);
         for (const event of events) {
           position = event.position;
-          outboxLag.set((Date.now() - event.at.getTime()) / 1000);
+          eventDelay.observe(Math.max(0, Date.now() - event.at.getTime()) / 1000);
           for (const follower of this.followers) follower.take(event);
         }
         if (events.length === 0) await this.bell.wait(POLL_MS);

@@ -1,6 +1,6 @@
 import type { Database } from "../../ports/database.js";
 import type { Logger } from "../../telemetry/logger.js";
-import { predictionsLogged } from "../../telemetry/metrics.js";
+import { predictionLogFailures, predictionsLogged } from "../../telemetry/metrics.js";
 import { InferenceRecord } from "./inference-record.entity.js";
 
 /** Longest that a record waits in memory: what a crash can lose. */
@@ -89,6 +89,7 @@ export class InferenceLog {
       }
       predictionsLogged.inc(batch.length);
     } catch (error) {
+      predictionLogFailures.inc();
       this.logger.error(
         { event: "inference_log.failed", err: error, count: batch.length },
         "predictions were not logged yet",
