@@ -108,7 +108,7 @@ export const cacheLookups = new Counter({
 
 export const cacheServerUp = new Gauge({
   name: "cache_server_up",
-  help: "Whether the shared cache is asked (1), or left alone because it failed (0), by call: read or write.",
+  help: "Whether the shared cache is asked (1), or left alone because it failed (0), by call: read, write or rate.",
   labelNames: ["call"] as const,
   registers,
 });

@@ -1,5 +1,6 @@
 import type { Cache } from "../../ports/cache.js";
 import { reportCacheServer } from "../../telemetry/events.js";
+import { cacheServerUp } from "../../telemetry/metrics.js";
 import { createRedisClient } from "../redis/redis-client.js";
 import type { RedisClient, RedisServerOptions } from "../redis/redis-client.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
@@ -37,6 +38,7 @@ export class RedisCache implements Cache {
     });
     // Every call says by itself what became of it.
     client.on("error", () => undefined);
+    for (const call of ["read", "write"]) cacheServerUp.set({ call }, 1);
     return new RedisCache(client, `${prefix}:cache:`);
   }
 

@@ -1,5 +1,6 @@
 import type { DrawnPoints, PointsLedger } from "../../ports/points-ledger.js";
 import { reportCacheServer } from "../../telemetry/events.js";
+import { cacheServerUp } from "../../telemetry/metrics.js";
 import { createRedisClient } from "../redis/redis-client.js";
 import type { RedisClient, RedisServerOptions } from "../redis/redis-client.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
@@ -60,6 +61,7 @@ export class RedisLedger implements PointsLedger {
     });
     // Every call says by itself what became of it.
     client.on("error", () => undefined);
+    cacheServerUp.set({ call: "rate" }, 1);
     return new RedisLedger(client, `${prefix}:points:`, alone);
   }
 
