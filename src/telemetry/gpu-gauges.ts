@@ -11,8 +11,8 @@ const MIB = 2 ** 20;
 const run = promisify(execFile);
 
 /** Asks the driver's own program, which comes into containers along with the GPU. @throws where there is none */
-export async function collectGpus(): Promise<void> {
-  const { stdout } = await run("nvidia-smi", QUESTION, { timeout: TIMEOUT_MS });
+export async function collectGpus(program = "nvidia-smi"): Promise<void> {
+  const { stdout } = await run(program, QUESTION, { timeout: TIMEOUT_MS });
   for (const line of stdout.trim().split("\n")) {
     const [gpu = "", ...figures] = line.split(",").map((field) => field.trim());
     const [used, total, busy] = figures.map(Number);

@@ -12,7 +12,6 @@ const ROOT = join(import.meta.dirname, "../../..");
 const RUNBOOK = "deploy/runbook.md";
 const readme = readFromRoot("README.md");
 const promtool = programPath("promtool");
-const amtool = programPath("amtool");
 
 /** @returns what it wrote, once it has succeeded */
 function succeed(program: string, args: readonly string[]): string {
@@ -22,7 +21,6 @@ function succeed(program: string, args: readonly string[]): string {
 }
 
 const withPromtool = promtool === undefined ? test.skip : test;
-const withAmtool = amtool === undefined ? test.skip : test;
 
 withPromtool("Prometheus takes its configuration and all rules", () => {
   succeed(promtool!, ["check", "config", "deploy/prometheus/prometheus.yml"]);
@@ -89,18 +87,4 @@ test("rules count the errors that are the platform's, and the README says which 
   for (const codes of lists) expect(codes).toBe(PLATFORM_CODES.join("|"));
   const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (caller|platform) \|/gm)];
   expect(Object.fromEntries(rows.map(([, code, fault]) => [code, fault]))).toEqual(ERROR_FAULTS);
-});
-
-const ALERTMANAGER = "deploy/alertmanager/alertmanager.yml";
-
-withAmtool("Alertmanager takes its configuration, and sends each severity its way", () => {
-  succeed(amtool!, ["check-config", ALERTMANAGER]);
-  for (const severity of ["page", "ticket"]) {
-    const route = ["config", "routes", "test", `--config.file=${ALERTMANAGER}`, `severity=${severity}`];
-    expect(succeed(amtool!, route).trim()).toBe(severity);
-  }
-});
-
-test("no address of Alertmanager's is in its configuration", () => {
-  expect(readFromRoot(ALERTMANAGER)).not.toMatch(/^\s*(routing_key|service_key|api_url|url|auth_password):/m);
 });

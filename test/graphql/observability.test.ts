@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { availableParallelism } from "node:os";
 import { metricsRegistry } from "../../src/telemetry/metrics.js";
 import { createCollection, deleteDocuments, ingest } from "../support/documents.js";
 import { curveWithHistory, datesOf, snapshotsOf, trained } from "../support/market-curves.js";
@@ -217,6 +218,20 @@ test("the state of queues, memory and threads is measured", async () => {
     new Set(samples.filter((sample) => sample.name === name).map(({ labels }) => labels.queue));
   expect(queues("job_queue_oldest_age_seconds")).toEqual(queues("job_queue_depth"));
   expect(queues("job_queue_depth")).toContain("training");
+  const checks = samples.filter(({ name }) => name === "health_check_up");
+  expect(Object.fromEntries(checks.map(({ labels, value }) => [labels.check, value]))).toEqual({
+    ...{ database: 1, migrations: 1, queue: 1, objects: 1, workers: 1 },
+  });
+  const share = (used: string, limit: string) => {
+    const valueOf = (wanted: string) => samples.find(({ name }) => name === wanted)!.value;
+    return valueOf(used) / valueOf(limit);
+  };
+  expect(share("process_resident_memory_bytes", "process_memory_limit_bytes")).toBeGreaterThan(0);
+  expect(share("process_resident_memory_bytes", "process_memory_limit_bytes")).toBeLessThan(1);
+  expect(samples.find(({ name }) => name === "process_cpu_limit_cores")!.value).toBeGreaterThan(0);
+  expect(samples.find(({ name }) => name === "process_cpu_limit_cores")!.value).toBeLessThanOrEqual(
+    availableParallelism(),
+  );
   expect(samples.find(({ name }) => name === "nodejs_eventloop_lag_p99_seconds")?.value).toBeGreaterThan(0);
 });
 

@@ -1,8 +1,11 @@
+import pg from "pg";
+import { metric } from "../support/metrics.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { startPostgres } from "../support/postgres-server.js";
 import type { PostgresServer, PostgresStandby } from "../support/postgres-server.js";
 import { eventually } from "../support/platform.js";
+import { upkeep } from "../support/upkeep.js";
 import { bearer, issueToken, TEST_SECRET } from "../support/tokens.js";
 
 let primary: PostgresServer;
@@ -68,4 +71,36 @@ test("queries are answered by the standby, but who wrote gets what it wrote", as
       (names) => names.length === 2,
     ),
   ).toContain("second");
+});
+
+test("how far the replica is behind is measured, and an idle primary makes no lag", async () => {
+  const lag = () =>
+    metric(platform, "database_replica_lag_seconds", { replica: "ML_VECTOR_DB_REPLICA_DSNS[0]" });
+  await eventually(lag, (seconds) => seconds === 0);
+  await standby.query("SELECT pg_wal_replay_pause()");
+  try {
+    await define("third", "writer");
+    await eventually(lag, (seconds) => seconds > 2);
+  } finally {
+    await standby.query("SELECT pg_wal_replay_resume()");
+  }
+  await eventually(lag, (seconds) => seconds === 0);
+});
+
+test("what an open transaction holds back is measured: events, and seals of the audit log", async () => {
+  const lags = async () => [
+    await metric(platform, "outbox_lag_seconds"),
+    await metric(platform, "audit_seal_lag_seconds"),
+  ];
+  const holding = new pg.Client({ connectionString: primary.dsn() });
+  await holding.connect();
+  try {
+    await holding.query("BEGIN");
+    await holding.query("SELECT pg_current_xact_id()");
+    await upkeep(platform, "startVacuum");
+    await eventually(lags, (seconds) => Math.min(...seconds) > 1);
+  } finally {
+    await holding.end();
+  }
+  expect(await eventually(lags, (seconds) => Math.max(...seconds) === 0)).toEqual([0, 0]);
 });

@@ -41,6 +41,8 @@ test("what one gateway found, the other need not search", async () => {
   const foundThere = await find(there, "steel pipeline");
   expect({ ...foundThere, plan: null }).toEqual({ ...found, plan: null });
   expect(await lookups(there, "hit")).toBe(hits + 1);
+  for (const call of ["read", "write", "rate"])
+    expect(await metric(there, "cache_server_up", { call })).toBe(1);
 });
 
 test("nothing stale is served by either after the other has changed the collection, time after time", async () => {
