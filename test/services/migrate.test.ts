@@ -8,7 +8,7 @@ import { serviceEnvironment } from "../support/service-tier.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { TEST_SECRET } from "../support/tokens.js";
 
-const MAIN = join(import.meta.dirname, "../../src/main.js");
+const MAIN = join(import.meta.dirname, "../../bundle/main.js");
 const name = randomUUID().replaceAll("-", "").slice(0, 12);
 const role = (user: string) => ({ username: `${user}_${name}`, password: randomUUID() });
 const owner = role("owner");
