@@ -1,4 +1,4 @@
-import type pg from "pg";
+import pg from "pg";
 import type { DataSource, DataSourceOptions } from "typeorm";
 import type { Database, ServedRequest, Transaction } from "../../ports/database.js";
 import type { AdapterLog } from "../adapter-log.js";
@@ -122,6 +122,8 @@ export async function unhurriedOn<T>(
 export async function connectDataSource(options: TypeormDatabaseOptions): Promise<DataSource> {
   const settings: DataSourceOptions = {
     type: "postgres",
+    // The one whose errors we know by their class; from a bundle TypeORM would find another copy of it.
+    driver: pg,
     entities: options.entities,
     migrations: options.migrations,
     subscribers: [TracedQueries],
