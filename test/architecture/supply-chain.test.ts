@@ -88,7 +88,7 @@ test("the bill of materials names what a user runs, and nothing that only builds
 });
 
 describe("the forge's workflows", () => {
-  const files = ["checks", "supply-chain"].map((name) => `.github/workflows/${name}.yml`);
+  const files = ["checks", "supply-chain", "release"].map((name) => `.github/workflows/${name}.yml`);
   type Workflow = {
     permissions: object;
     jobs: Record<string, { steps: { uses?: string; run?: string }[] }>;

@@ -196,6 +196,21 @@ describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
     ]);
   });
 
+  test("Prometheus finds gateways and workers, by the names that its rules know", () => {
+    const [monitor] = ofKind(objects, "PodMonitor").filter(({ metadata }) => metadata.name === "ml-platform");
+    expect(monitor!.metadata.labels).toEqual({ release: "prometheus" });
+    const [{ key, values }] = at<[{ key: string; values: string[] }]>(
+      monitor,
+      "spec.selector.matchExpressions",
+    );
+    const roles = processes.map(({ labels }) => labels[key]!);
+    expect(values.every((role) => roles.includes(role))).toBe(true);
+    expect(at(monitor, "spec.podMetricsEndpoints.0")).toMatchObject({
+      ...{ port: "https", path: "/metrics", scheme: "https", tlsConfig: { serverName: "gateway" } },
+      relabelings: [{ targetLabel: "job" }],
+    });
+  });
+
   test("workers take every queue between them, and are scaled by the depth of theirs", () => {
     const queuesOf = ({ spec }: Workload) => spec.containers[0]!.args!.at(-1)!.split(",");
     const workers = processes.filter(({ labels }) => labels["254carbon.com/role"] === "worker");

@@ -13,6 +13,8 @@ const { values } = parseArgs({
     crds: { type: "string" },
     /** Images without a digest are mistakes. */
     release: { type: "boolean", default: false },
+    /** Prints the images, one a line, and checks nothing. */
+    images: { type: "boolean", default: false },
   },
 });
 
@@ -40,15 +42,21 @@ for (const [chart, environments] of Object.entries(CHARTS)) {
     rendered.set(`chart ${chart}, ${values}`, await renderChart(chart, run));
   }
 }
-let mistakes = 0;
-for (const [name, objects] of rendered) {
-  const found = objects.flatMap(mistakesOf);
-  mistakes += found.length;
-  console.log(`${name}: ${objects.length} objects, ${found.length} mistakes`);
-  for (const complaint of found) console.log(`  ${complaint}`);
+const images = [...new Set([...rendered.values()].flat().flatMap(imagesOf))].sort();
+if (values.images) console.log(images.join("\n"));
+else report();
+
+function report(): void {
+  let mistakes = 0;
+  for (const [name, objects] of rendered) {
+    const found = objects.flatMap(mistakesOf);
+    mistakes += found.length;
+    console.log(`${name}: ${objects.length} objects, ${found.length} mistakes`);
+    for (const complaint of found) console.log(`  ${complaint}`);
+  }
+  const loose = images.filter((image) => !image.includes("@sha256:"));
+  for (const image of loose) {
+    console.log(`${image} has no digest yet: a release sets it by \`npm run pin-images\``);
+  }
+  process.exitCode = mistakes + (values.release ? loose.length : 0) > 0 ? 1 : 0;
 }
-const images = new Set([...rendered.values()].flat().flatMap(imagesOf));
-const loose = [...images].filter((image) => !image.includes("@sha256:"));
-for (const image of loose)
-  console.log(`${image} has no digest yet: a release sets it in deploy/kubernetes/images`);
-process.exitCode = mistakes + (values.release ? loose.length : 0) > 0 ? 1 : 0;
