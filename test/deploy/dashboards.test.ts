@@ -142,7 +142,7 @@ withPrometheus(
       empty = empty.filter((_, i) => isEmpty(answers[i]!));
       return empty.map(({ panel, expr }) => `${panel}: ${expr}`);
     };
-    await eventually(stillEmpty, (panels) => panels.length === 0, 20_000);
+    await eventually(stillEmpty, (panels) => panels.length === 0);
     const exemplified = here.filter(({ exemplar }) => exemplar);
     expect(exemplified.length).toBeGreaterThan(6);
     for (const { panel, expr } of exemplified) {
@@ -155,4 +155,5 @@ withPrometheus(
       );
     }
   },
+  120_000,
 );
