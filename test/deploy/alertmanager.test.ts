@@ -73,7 +73,7 @@ withAlertmanager("who is told the worse is not told the lesser, too", async () =
     firing("LatencyP95Critical", gateway),
     firing("LatencyP95High", gateway),
     firing("ErrorRateHigh", gateway),
-    firing("NoGateway"),
+    firing("NoGateway", gateway),
     firing("ProcessDown", { ...gateway, instance: "gateway-1" }),
     firing("ProcessDown", { job: "worker", instance: "worker-1" }),
     firing("BackupOverdue"),

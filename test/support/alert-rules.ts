@@ -24,7 +24,10 @@ interface RuleTests {
   tests: { alert_rule_test: { alertname: string; exp_alerts: object[] }[] }[];
 }
 
-const yamlFiles = (folder: string) => readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`);
+const yamlFiles = (folder: string) =>
+  readdirSync(join(ROOT, folder))
+    .sort()
+    .map((name) => `${folder}/${name}`);
 
 /** Every rule of Prometheus, in the order of their files. */
 export const rules = yamlFiles(RULES_FOLDER).flatMap((file) =>

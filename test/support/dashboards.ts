@@ -24,9 +24,9 @@ export interface Dashboard {
   panels: Panel[];
 }
 
-export const dashboards = readdirSync(join(import.meta.dirname, "../../..", FOLDER)).map(
-  (name) => JSON.parse(readFromRoot(`${FOLDER}/${name}`)) as Dashboard,
-);
+export const dashboards = readdirSync(join(import.meta.dirname, "../../..", FOLDER))
+  .sort()
+  .map((name) => JSON.parse(readFromRoot(`${FOLDER}/${name}`)) as Dashboard);
 
 /** Every query of every panel, as Prometheus gets it. */
 export const queries = dashboards.flatMap(({ title, panels }) =>
@@ -34,7 +34,7 @@ export const queries = dashboards.flatMap(({ title, panels }) =>
     panel.targets.map(({ expr, exemplar = false }) => ({
       panel: `${title}: ${panel.title}`,
       exemplar,
-      expr: expr.replaceAll("$__rate_interval", "1m"),
+      expr: expr.replaceAll("$__rate_interval", "1m").replaceAll("$namespace", ".*"),
     })),
   ),
 );
