@@ -11,6 +11,10 @@ export interface CliEnvironment {
   hubUrl?: string;
   /** HF_TOKEN: who may download private and gated ones. */
   hubToken?: string;
+  /** ML_MLFLOW_TRACKING_URI: where models are moved from. */
+  trackingUri?: string;
+  /** MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD: who may read there. */
+  tracking: { token?: string; username?: string; password?: string };
   /** XDG_CACHE_HOME, by default .cache in the user's home. */
   cacheHome: string;
   /** NO_COLOR (https://no-color.org): any non-empty value. */
@@ -19,11 +23,19 @@ export interface CliEnvironment {
 
 export function readEnvironment(): CliEnvironment {
   const { ML_URL, ML_TOKEN, ML_HUB_URL, HF_TOKEN, XDG_CACHE_HOME, NO_COLOR } = process.env;
+  const { ML_MLFLOW_TRACKING_URI, MLFLOW_TRACKING_TOKEN } = process.env;
+  const { MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD } = process.env;
   return {
     url: ML_URL || undefined,
     token: ML_TOKEN || undefined,
     hubUrl: ML_HUB_URL || undefined,
     hubToken: HF_TOKEN || undefined,
+    trackingUri: ML_MLFLOW_TRACKING_URI || undefined,
+    tracking: {
+      token: MLFLOW_TRACKING_TOKEN || undefined,
+      username: MLFLOW_TRACKING_USERNAME || undefined,
+      password: MLFLOW_TRACKING_PASSWORD || undefined,
+    },
     cacheHome: XDG_CACHE_HOME || join(homedir(), ".cache"),
     noColor: Boolean(NO_COLOR),
   };

@@ -25,8 +25,20 @@ export interface GraphOperations extends CollectionOperations, KeyOperations, Up
     { name: string; first: number; after?: string },
     { model: { kind: ModelKind; versions: Connection<EmbedderVersion> } | null }
   >;
+  "imported-versions": Operation<
+    { name: string; first: number; after?: string },
+    { model: ImportedModel | null }
+  >;
+  "model-transitions": Operation<
+    { name: string; first: number; after?: string },
+    {
+      model: {
+        transitions: Connection<{ version: { number: number }; retired: { number: number } | null }>;
+      } | null;
+    }
+  >;
   "register-model": Operation<
-    { input: { name: string; kind: string; description?: string } },
+    { input: ModelRegistration },
     { registerModel: { model: { name: string; kind: string } } }
   >;
   "create-model-version": Operation<
@@ -137,6 +149,25 @@ export interface EmbedderInput {
 
 export interface EmbedderVersion extends VersionState {
   parameters: { name: string; value: string }[];
+}
+
+export interface ImportedVersion extends EmbedderVersion {
+  rejection: string | null;
+}
+
+export interface ImportedModel {
+  kind: ModelKind;
+  production: { number: number } | null;
+  staging: { number: number } | null;
+  pendingPromotion: { version: { number: number } } | null;
+  versions: Connection<ImportedVersion>;
+}
+
+export interface ModelRegistration {
+  name: string;
+  kind: ModelKind;
+  description?: string;
+  tags?: { name: string; value: string }[];
 }
 
 export interface VersionSummary extends VersionState {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ArtifactFile } from "./artifact-file.js";
 import type { CliContext } from "./command.js";
 import { CommandFailure } from "./command-failure.js";
-import type { EmbedderInput, ModelKind, ModelVersion, Upload } from "./graph-operations.js";
+import type { EmbedderInput, ModelRegistration, ModelVersion, Upload } from "./graph-operations.js";
 
 const VALIDATION_POLL_MS = 200;
 
@@ -16,17 +16,15 @@ export interface VersionUpload {
   idempotencyKey?: string;
 }
 
-/** Registers a model unless it exists. */
-export async function registerWhenAbsent(
-  { graph }: CliContext,
-  model: { name: string; kind: ModelKind; description?: string },
-): Promise<void> {
+/** Registers a model unless it exists. @returns whether it did */
+export async function registerWhenAbsent({ graph }: CliContext, model: ModelRegistration): Promise<boolean> {
   try {
-    if ((await graph.execute("model", { name: model.name })).model) return;
+    if ((await graph.execute("model", { name: model.name })).model) return false;
   } catch (error) {
     if (!(error instanceof CommandFailure) || error.code !== "NOT_FOUND") throw error;
   }
   await graph.execute("register-model", { input: model });
+  return true;
 }
 
 /**
@@ -34,13 +32,17 @@ export async function registerWhenAbsent(
  * @throws {CommandFailure} REJECTED, with the reason
  */
 export async function uploadVersion(context: CliContext, upload: VersionUpload): Promise<ModelVersion> {
-  const number = await sendFiles(context, upload);
-  const version = await waitForValidation(context, upload.model, number);
+  const version = await submitVersion(context, upload);
   if (version.status !== "REJECTED") return version;
   throw new CommandFailure(
     "REJECTED",
-    `${upload.model} version ${number}: ${version.rejection ?? "no reason given"}`,
+    `${upload.model} version ${version.number}: ${version.rejection ?? "no reason given"}`,
   );
+}
+
+/** As `uploadVersion`, but what is REJECTED is a result, too. */
+export async function submitVersion(context: CliContext, upload: VersionUpload): Promise<ModelVersion> {
+  return waitForValidation(context, upload.model, await sendFiles(context, upload));
 }
 
 async function sendFiles(
@@ -75,7 +77,12 @@ async function sendFiles(
   return number;
 }
 
-async function waitForValidation({ graph }: CliContext, name: string, number: number): Promise<ModelVersion> {
+/** @returns the version, READY or REJECTED */
+export async function waitForValidation(
+  { graph }: CliContext,
+  name: string,
+  number: number,
+): Promise<ModelVersion> {
   for (;;) {
     const { model } = await graph.execute("model-version", { model: name, number });
     if (model?.version && model.version.status !== "PENDING") return model.version;

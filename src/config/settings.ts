@@ -293,7 +293,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 }
 
 /** Read by the command line, which may share a shell with the server. */
-const CLIENT_VARIABLES = new Set(["ML_URL", "ML_TOKEN", "ML_HUB_URL"]);
+const CLIENT_VARIABLES = new Set(["ML_URL", "ML_TOKEN", "ML_HUB_URL", "ML_MLFLOW_TRACKING_URI"]);
 
 /** Names of all variables, for the checks of documentation. */
 export function describeSettings(): string[] {

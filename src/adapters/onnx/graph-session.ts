@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelSignature, Tensors, TensorSpec, TensorValue } from "../../ports/inference-runtime.js";
 import { InvalidInputError } from "../../shared/errors.js";
+import { UnservableGraphError } from "../../shared/unservable-graph-error.js";
 import { runtimeMessage } from "./runtime-message.js";
 import { graphType, runtimeTypes } from "./tensor-types.js";
 import { smallestInputs } from "./trial-inputs.js";
@@ -12,11 +13,6 @@ env.logLevel = "fatal";
 export interface SessionSettings {
   /** Execution providers in order of preference, e.g. ["cuda", "cpu"]. */
   providers: readonly string[];
-}
-
-/** A graph that cannot be served, with the reason for its owner. */
-export class UnservableGraphError extends Error {
-  override readonly name = "UnservableGraphError";
 }
 
 /** One onnxruntime session, single-threaded, in terms of the port's tensors. */

@@ -1,8 +1,10 @@
 import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { InvalidInputError } from "../../shared/errors.js";
+import { hasPredictableCost } from "../../shared/onnx-file.js";
 import { poolVectors } from "../../shared/pool-vectors.js";
-import { GraphSession, UnservableGraphError } from "./graph-session.js";
+import { UnservableGraphError } from "../../shared/unservable-graph-error.js";
+import { GraphSession } from "./graph-session.js";
 import type { SessionSettings } from "./graph-session.js";
 import { tryGraph } from "./graph-trial.js";
 import type {
@@ -13,7 +15,6 @@ import type {
   WorkerRequest,
   WorkerValue,
 } from "./inference-protocol.js";
-import { hasPredictableCost } from "./onnx-file.js";
 import { ownBuffers } from "./tensor-transfer.js";
 
 // Entry of the pool's threads: owns sessions and answers one request after another.

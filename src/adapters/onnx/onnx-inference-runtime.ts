@@ -12,8 +12,9 @@ import type {
   Validation,
 } from "../../ports/inference-runtime.js";
 import { OverloadedError, UnavailableError } from "../../shared/errors.js";
+import { UnservableGraphError } from "../../shared/unservable-graph-error.js";
 import { EncoderRuns } from "./encoder-runs.js";
-import { GraphSession, UnservableGraphError } from "./graph-session.js";
+import { GraphSession } from "./graph-session.js";
 import type { RunCost } from "./graph-trial.js";
 import type { Measurement } from "./inference-protocol.js";
 import { MicroBatcher } from "./micro-batcher.js";

@@ -4,10 +4,11 @@ import { basename, dirname, join } from "node:path";
 import type { Trial, TrialOutcome, Validation } from "../../ports/inference-runtime.js";
 import { InvalidInputError } from "../../shared/errors.js";
 import { halfToNumber } from "../../shared/half-float.js";
+import { readOnnxFile } from "../../shared/onnx-file.js";
 import type { TensorValue } from "../../shared/tensor.js";
-import { GraphSession, UnservableGraphError } from "./graph-session.js";
+import { UnservableGraphError } from "../../shared/unservable-graph-error.js";
+import { GraphSession } from "./graph-session.js";
 import { observeSignature } from "./graph-trial.js";
-import { readOnnxFile } from "./onnx-file.js";
 
 // Entry of the child process that opens files of unknown origin. Whatever they do to it, the parent goes on.
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { InvalidInputError, TimeoutError, UnavailableError } from "../../shared/errors.js";
-import { UnservableGraphError } from "./graph-session.js";
+import { UnservableGraphError } from "../../shared/unservable-graph-error.js";
 import type { SessionSettings } from "./graph-session.js";
 import type {
   ModelLocation,

@@ -12,6 +12,7 @@ import { forecast } from "./forecast.command.js";
 import { importPlatform } from "./import.command.js";
 import { importCurve } from "./import-curve.command.js";
 import { importEmbedder } from "./import-embedder.command.js";
+import { importMlflow } from "./import-mlflow.command.js";
 import { ingest } from "./ingest.command.js";
 import { jobs } from "./jobs.command.js";
 import { keys } from "./keys.command.js";
@@ -40,6 +41,7 @@ export const commands: CliCommand[] = [
   predict,
   register,
   importEmbedder,
+  importMlflow,
   importCurve,
   ingest,
   search,

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { UnservableGraphError } from "./graph-session.js";
+import { UnservableGraphError } from "./unservable-graph-error.js";
 import { MalformedProtobufError, ProtobufCursor } from "./protobuf-cursor.js";
 import type { ProtobufField } from "./protobuf-cursor.js";
 
