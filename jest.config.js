@@ -2,8 +2,10 @@
 const common = {
   transform: {},
   testEnvironment: "<rootDir>/dist/test/support/jest-environment.js",
-  testTimeout: 60_000,
-  maxWorkers: 2,
+  // Tests wait for conditions; this only ends what hangs, on however busy a machine.
+  testTimeout: 120_000,
+  // Two cores have room for a third file, since every file waits a good part of its time.
+  maxWorkers: 3,
   // Modules of finished files are never quite forgotten.
   workerIdleMemoryLimit: "1GB",
 };

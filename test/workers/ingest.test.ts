@@ -99,7 +99,7 @@ async function startAgain(): Promise<void> {
 test(
   "an ingest goes on after a kill, and does nothing twice",
   async () => {
-    const documents = notes(600);
+    const documents = notes(240);
     await createCollection(platform, { name: "killed", embedder: "slow" });
     const { job } = await ingest(platform, "killed", documents);
     await eventually(
@@ -135,18 +135,18 @@ test(
 
 test("of rivals for the same keys the last one's text is embedded, once", async () => {
   await createCollection(platform, { name: "rivals", embedder: "slow" });
-  const variants = ["gas", "gas and oil", "wind power and gas", "carbon"].map((words) => notes(120, words));
+  const variants = ["gas", "gas and oil", "wind power and gas", "carbon"].map((words) => notes(60, words));
   const jobs = await Promise.all(variants.map((documents) => ingest(platform, "rivals", documents)));
-  const deleted = notes(120)
+  const deleted = notes(60)
     .filter((_, i) => i % 3 === 0)
     .map(({ key }) => key);
-  expect(await deleteDocuments(platform, "rivals", deleted)).toBe(40);
+  expect(await deleteDocuments(platform, "rivals", deleted)).toBe(20);
   for (const { job } of jobs) expect(await endedJob(platform, job.id)).toMatchObject({ state: "COMPLETED" });
   expect(await pendingCount("rivals")).toBe(0);
   await platform.stop();
   const embedded = await embeddedOf("rivals");
   await startAgain();
-  expect(embedded.size).toBe(80);
+  expect(embedded.size).toBe(40);
   // The variants differ in length, so passages of another one would not end where the text does.
   for (const document of embedded.values()) expectWhole(document);
 });
@@ -174,7 +174,7 @@ describe("what comes again", () => {
 });
 
 describe("a cancelled job", () => {
-  const documents = notes(400);
+  const documents = notes(200);
   let job: string;
 
   beforeAll(async () => {
