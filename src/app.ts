@@ -300,6 +300,7 @@ function createModules(
     ...{ operations, models, search },
     folder: join(config.dataDir, "dumps"),
     backupDays: config.retention.backupDays,
+    backupRecipients: config.backupRecipients,
   });
   const modules = { operations, models, embeddings, training, predictions, search, upkeep };
   const resolvers = resolversOf([...Object.values(modules), curves, audit, apiKeys]);

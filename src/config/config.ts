@@ -163,6 +163,10 @@ export interface Config {
   jobLeaseMs: number;
   /** Jobs a second at most, by queue. */
   queueRates: Record<string, number>;
+  /** Public keys of age that backups are encrypted for. */
+  backupRecipients: string[];
+  /** Secret keys of age that open them. */
+  backupIdentities: string[];
   schedules: SchedulesConfig;
   retention: RetentionConfig;
   audit: AuditConfig;
@@ -329,12 +333,22 @@ function engineConfig(settings: Settings) {
   };
 }
 
+/** As `age-keygen` writes them, with comments of its own, or by commas. */
+function identitiesIn(text: string): string[] {
+  return text
+    .replaceAll(/^#.*$/gm, "")
+    .split(/[\s,]+/)
+    .filter(Boolean);
+}
+
 function upkeepConfig(settings: Settings) {
   const { ML_MIRROR_BUCKET: bucket, ML_MIRROR_DIR: folder } = settings;
   const rates = settings.ML_QUEUE_RATES.map((rate) => RATE.exec(rate)!);
   return {
     mirror:
       bucket !== undefined ? { bucket } : folder !== undefined ? { folder: resolve(folder) } : undefined,
+    backupRecipients: settings.ML_BACKUP_RECIPIENTS,
+    backupIdentities: identitiesIn(settings.ML_BACKUP_IDENTITY ?? ""),
     queueRates: Object.fromEntries(rates.map(([, queue, rate]) => [queue!, Number(rate)])),
     schedules: {
       backup: settings.ML_BACKUP_CRON,

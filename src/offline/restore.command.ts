@@ -6,7 +6,7 @@ import { ClusterRestorer } from "../adapters/embedded/cluster-restorer.js";
 import { FolderObjectStore } from "../adapters/embedded/folder-object-store.js";
 import { PostgresRestorer } from "../adapters/service/postgres-restorer.js";
 import type { Config } from "../config/config.js";
-import { RestoreService } from "../modules/upkeep/index.js";
+import { RestoreService, decrypterOf } from "../modules/upkeep/index.js";
 import type { DatabaseRestorer } from "../ports/database-dumper.js";
 import { openMirror, openStorage } from "../storage.js";
 import type { Storage } from "../storage.js";
@@ -26,6 +26,7 @@ export const restoreCommand: OfflineCommand = async ({ config, logger, report },
       ...{ storage, mirrors: places, restorer: createRestorer(config), report },
       migrations: migrations.map((Migration) => new Migration().name),
       folder: join(config.dataDir, "dumps"),
+      ...(config.backupIdentities.length > 0 ? { decrypter: decrypterOf(config.backupIdentities) } : {}),
     });
     return await restoring.restore(values.from);
   } finally {

@@ -2,13 +2,15 @@ import { execFile } from "node:child_process";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { Decrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { GraphListener } from "../support/graph-listener.js";
 import { metric } from "../support/metrics.js";
 import { perceptron } from "../support/onnx-models.js";
-import { UNOPTIMIZED, eventually, refusalOf, startPlatform } from "../support/platform.js";
+import { UNOPTIMIZED, eventually, refusalOf, refusedStart, startPlatform } from "../support/platform.js";
 import type { Connection, Platform } from "../support/platform.js";
 import { digestOf, promote, uploadVersion } from "../support/registry.js";
-import { removeServicePlace, serviceEnvironment } from "../support/service-tier.js";
+import { onServiceTier, removeServicePlace, serviceEnvironment } from "../support/service-tier.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 import { start, upkeep } from "../support/upkeep.js";
@@ -17,6 +19,7 @@ const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 
 let platform: Platform;
 let mirror: TemporaryFolder;
+let identity: string;
 const artifact = perceptron([3, 5, 2]);
 
 /** Vacuums every minute; nothing else by itself. */
@@ -27,7 +30,14 @@ const schedules = {
 
 beforeAll(async () => {
   mirror = await temporaryFolder();
-  platform = await startPlatform({ environment: { ML_MIRROR_DIR: mirror.path, ...schedules } });
+  identity = await generateIdentity();
+  const recipients = [
+    await identityToRecipient(identity),
+    await identityToRecipient(await generateIdentity()),
+  ];
+  platform = await startPlatform({
+    environment: { ML_MIRROR_DIR: mirror.path, ML_BACKUP_RECIPIENTS: recipients.join(), ...schedules },
+  });
   await uploadVersion(platform, "spread", artifact);
   await promote(platform, { model: "spread", number: 1 });
 });
@@ -60,6 +70,8 @@ async function emptyPlace() {
   const folder = await temporaryFolder();
   const environment = {
     ...{ ML_DATA_DIR: folder.path, ML_MIRROR_DIR: mirror.path, ML_ENV: "development" },
+    // As age-keygen writes it.
+    ML_BACKUP_IDENTITY: `# created: 2026-11-29T12:00:00Z\n${identity}\n`,
     ...(await serviceEnvironment(folder.path)),
   };
   const remove = async () => {
@@ -90,13 +102,53 @@ test("a backup is listed with its size and digest, and everything it needs is in
   expect(listed).toMatchObject([
     { sha256: output.sha256, bytes: output.bytes, artifacts: 1, mirroredAt: expect.any(String) },
   ]);
-  expect((await stat(await archived("database.dump"))).size).toBe(output.bytes);
+  expect((await stat(await archived("database.dump.age"))).size).toBe(output.bytes);
   const digest = digestOf(artifact);
   expect(digestOf(await readFile(join(mirror.path, "objects", digest.slice(0, 2), digest)))).toBe(digest);
   await eventually(
     () => metric(platform, "backup_last_success_timestamp_seconds"),
     (seconds) => Math.abs(seconds - Date.now() / 1000) < 300,
   );
+});
+
+test("what is stored can be read by nobody but the recipients", async () => {
+  const stored = await readFile(await archived("database.dump.age"));
+  expect(stored.subarray(0, 21).toString()).toBe("age-encryption.org/v1");
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(identity);
+  const dump = Buffer.from(await decrypter.decrypt(stored));
+  // Names of tables are plain in a dump of pg_dump; a packed cluster is compressed as a whole.
+  const [plain, canary] = onServiceTier ? [dump, "model_versions"] : [gunzipSync(dump), "spread"];
+  expect(plain.includes(canary)).toBe(true);
+  expect(stored.includes(canary)).toBe(false);
+  expect(stored.includes(dump.subarray(0, 16))).toBe(false);
+
+  const place = await emptyPlace();
+  try {
+    const without = await cli({ ...place.environment, ML_BACKUP_IDENTITY: "" }, "restore");
+    expect(without).toMatchObject({ code: 1, output: { error: { code: "PRECONDITION_FAILED" } } });
+    expect(without.output.error!.message).toMatch(/encrypted: ML_BACKUP_IDENTITY/);
+    const stranger = { ...place.environment, ML_BACKUP_IDENTITY: await generateIdentity() };
+    expect((await cli(stranger, "restore")).output.error!.message).toMatch(/no key in it opens the backup/);
+    const broken = { ...place.environment, ML_BACKUP_IDENTITY: `${identity}X` };
+    const refused = (await cli(broken, "restore")).output.error!.message;
+    expect(refused).toMatch(/ML_BACKUP_IDENTITY: must be secret keys of age/);
+    expect(refused).not.toContain(identity);
+  } finally {
+    await place.remove();
+  }
+});
+
+test("recipients that are none are refused at the start", async () => {
+  const folder = await temporaryFolder();
+  const { code, output } = await refusedStart(folder.path, {
+    ...(await serviceEnvironment(folder.path)),
+    ML_BACKUP_RECIPIENTS: "age1nobody",
+  });
+  await removeServicePlace(folder.path);
+  await folder.remove();
+  expect(code).toBe(1);
+  expect(output).toContain(`ML_BACKUP_RECIPIENTS: "age1nobody" is not a public key of age`);
 });
 
 test("two who ask at once get one backup, a repeated request its first", async () => {
@@ -107,7 +159,7 @@ test("two who ask at once get one backup, a repeated request its first", async (
 test("a damaged or missing dump is refused, and leaves the target empty", async () => {
   const place = await emptyPlace();
   try {
-    const dump = await archived("database.dump");
+    const dump = await archived("database.dump.age");
     const whole = await readFile(dump);
     const damaged = Buffer.from(whole);
     damaged[whole.length >> 1]! ^= 1;

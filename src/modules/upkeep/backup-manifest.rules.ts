@@ -17,6 +17,8 @@ export interface BackupManifest {
   /** Names of the migrations that the dump contains. */
   migrations: string[];
   dump: StoredFile;
+  /** How the dump is encrypted; absent: not at all. */
+  encryption?: "age";
   /** Rows by table, `schema.table`. */
   rows: Record<string, number>;
   /** Every object that the dump's rows refer to. */
@@ -24,12 +26,19 @@ export interface BackupManifest {
 }
 
 type BackupIdentity = Pick<BackupManifest, "id" | "takenAt">;
+type DumpIdentity = Pick<BackupManifest, "id" | "takenAt" | "encryption">;
 
 /** Folder of all backups in the archive; the folders of single ones sort by time. */
 export const BACKUPS = "backups/";
 
-export function dumpName(backup: BackupIdentity): string {
-  return `${folderOf(backup)}/database.dump`;
+/** Digest and size in the manifest are those of this file, encrypted as it may be. */
+export function dumpName(backup: DumpIdentity): string {
+  return `${folderOf(backup)}/database.dump${backup.encryption === undefined ? "" : ".age"}`;
+}
+
+/** Every name that a dump of the backup may have. */
+export function dumpNames(backup: BackupIdentity): string[] {
+  return [dumpName(backup), dumpName({ ...backup, encryption: "age" })];
 }
 
 /** Written last: a backup without it is unfinished. */
@@ -68,6 +77,7 @@ export function readManifest(content: string, source: string): BackupManifest {
     typeof read.serverVersion === "string" &&
     Array.isArray(read.migrations) &&
     isFile(read.dump) &&
+    (read.encryption === undefined || read.encryption === "age") &&
     typeof read.rows === "object" &&
     Array.isArray(read.artifacts) &&
     read.artifacts.every(isFile);

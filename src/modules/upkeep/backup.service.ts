@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Encrypter } from "age-encryption";
 import type { Archive } from "../../ports/archive.js";
 import type { Database } from "../../ports/database.js";
 import type { DatabaseDumper, RunQuery } from "../../ports/database-dumper.js";
@@ -18,6 +19,7 @@ import {
   writeManifest,
 } from "./backup-manifest.rules.js";
 import type { BackupManifest } from "./backup-manifest.rules.js";
+import { encryptFile } from "./dump-cipher.js";
 import { BackupRepository } from "./backup.repository.js";
 import type { MirrorService } from "./mirror.service.js";
 import { countRows } from "./row-counts.js";
@@ -29,6 +31,8 @@ export interface BackupServiceOptions {
   mirror: MirrorService;
   /** Where a dump lies until it is in the archive. */
   folder: string;
+  /** Of dumps; without it they are stored as they are. */
+  encrypter?: Encrypter;
 }
 
 /** Dumps the database into the archive, with a manifest beside it that needs no database to be found. */
@@ -53,6 +57,7 @@ export class BackupService {
       manifest: manifestName(manifest),
       kind: manifest.kind,
       ...manifest.dump,
+      encryption: manifest.encryption ?? null,
       rows: manifest.rows,
       artifacts: manifest.artifacts.length,
       mirrored: mirror.configured,
@@ -89,9 +94,14 @@ export class BackupService {
     const { dumper, archive, mirror, folder } = this.options;
     await mkdir(folder, { recursive: true });
     const file = join(folder, `${run.id}-${run.fence}.dump`);
-    const backup = { id: randomUUID(), takenAt: new Date().toISOString() };
+    const backup = {
+      ...{ id: randomUUID(), takenAt: new Date().toISOString() },
+      ...(this.options.encrypter ? { encryption: "age" as const } : {}),
+    };
     try {
       const { kind, serverVersion, heldMs, seen } = await dumper.dump(file, look);
+      run.signal.throwIfAborted();
+      await this.encrypt(file);
       run.signal.throwIfAborted();
       await run.report(0.4);
       const dump = await archive.storeFile(dumpName(backup), file);
@@ -99,6 +109,17 @@ export class BackupService {
       return { manifest: { format: 1, ...backup, kind, serverVersion, dump, ...seen }, heldMs };
     } finally {
       await rm(file, { force: true });
+    }
+  }
+
+  private async encrypt(file: string): Promise<void> {
+    if (!this.options.encrypter) return;
+    const encrypted = `${file}.age`;
+    try {
+      await encryptFile(file, encrypted, this.options.encrypter);
+      await rename(encrypted, file);
+    } finally {
+      await rm(encrypted, { force: true });
     }
   }
 

@@ -7,7 +7,7 @@ import type { ModelsModule } from "../models/index.js";
 import type { JobRun } from "../operations/index.js";
 import type { SearchModule } from "../search/index.js";
 import { readText } from "./archive-text.js";
-import { dumpName, manifestName } from "./backup-manifest.rules.js";
+import { dumpNames, manifestName } from "./backup-manifest.rules.js";
 import { BackupRepository } from "./backup.repository.js";
 import type { CleanupPlanner } from "./cleanup-planner.js";
 import { LISTS, countsOf, joinReceipts } from "./cleanup-receipt.rules.js";
@@ -97,7 +97,7 @@ export class CleanupService {
     for (const backup of backups) {
       run.signal.throwIfAborted();
       // Manifests first, and the row last: whatever is left half done is found again, and is no backup.
-      for (const name of [manifestName(backup), dumpName(backup)]) {
+      for (const name of [manifestName(backup), ...dumpNames(backup)]) {
         await mirror.removeFile(name);
         await archive.remove(name);
       }

@@ -11,6 +11,7 @@ import { BackupService } from "./backup.service.js";
 import { BackupType } from "./backup.types.js";
 import { CleanupPlanner } from "./cleanup-planner.js";
 import { CleanupService } from "./cleanup.service.js";
+import { encrypterFor } from "./dump-cipher.js";
 import { MirrorService } from "./mirror.service.js";
 import type { MirrorStores } from "./mirror.service.js";
 import { UpkeepJobs } from "./upkeep-jobs.service.js";
@@ -44,13 +45,16 @@ export interface UpkeepModuleOptions {
   folder: string;
   /** Days for which backups are kept. */
   backupDays: number;
+  /** Public keys of age that dumps are encrypted for; none: they are not. */
+  backupRecipients: readonly string[];
 }
 
 export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
   const { database, dumper, store, archive, operations, models, search, folder, backupDays } = options;
   const upkeepJobs = new UpkeepJobs(database, operations.jobs);
   const mirror = new MirrorService({ database, store, archive, mirror: options.mirror, folder });
-  const backups = new BackupService({ database, dumper, archive, mirror, folder });
+  const encrypter = options.backupRecipients.length > 0 ? encrypterFor(options.backupRecipients) : undefined;
+  const backups = new BackupService({ database, dumper, archive, mirror, folder, encrypter });
   const planner = new CleanupPlanner({ database, store, archive, models, search, backups, backupDays });
   const cleanup = new CleanupService({ database, store, archive, mirror, models, search, planner });
   for (const job of [backupJob, mirrorArtifactsJob, cleanupJob, vacuumDatabaseJob]) {
@@ -76,6 +80,7 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
 }
 
 export type { MirrorStores } from "./mirror.service.js";
+export { decrypterOf } from "./dump-cipher.js";
 export { RestoreService } from "./restore.service.js";
 export type { Restored } from "./restore.service.js";
 export { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "./upkeep.jobs.js";

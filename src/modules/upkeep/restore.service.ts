@@ -1,14 +1,16 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { Decrypter } from "age-encryption";
 import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
 import { CONTINUE_RESTORED } from "../operations/index.js";
 import { namesOf, readText } from "./archive-text.js";
 import { BACKUPS, countDifferences, dumpName, isManifest, readManifest } from "./backup-manifest.rules.js";
 import type { BackupManifest, StoredFile } from "./backup-manifest.rules.js";
+import { decryptFile } from "./dump-cipher.js";
 import { digestOf } from "./mirror.service.js";
 import type { MirrorStores } from "./mirror.service.js";
 import { countRows } from "./row-counts.js";
@@ -23,6 +25,8 @@ export interface RestoreServiceOptions {
   migrations: readonly string[];
   /** Where a dump lies on its way. */
   folder: string;
+  /** Opens dumps that are encrypted. */
+  decrypter?: Decrypter;
   report(line: string): void;
 }
 
@@ -49,11 +53,13 @@ export class RestoreService {
     await restorer.assertEmpty();
     const manifest = await this.find(from);
     this.assertFits(manifest);
+    this.assertReadable(manifest);
     report(`restoring the backup of ${manifest.takenAt}`);
     await mkdir(folder, { recursive: true });
     const file = join(folder, `${randomUUID()}.restore`);
     try {
       await this.fetchDump(manifest, file);
+      await this.decrypt(manifest, file);
       report("the dump is what was backed up; verifying artifacts");
       // Before the database, which by its being there says that all of it is.
       const artifacts = await this.restoreArtifacts(manifest.artifacts);
@@ -108,6 +114,24 @@ export class RestoreService {
     throw new PreconditionFailedError(
       `the backup is of a newer release, which knows ${unknown.join(", ")}: restore with that release`,
     );
+  }
+
+  private assertReadable({ encryption }: BackupManifest): void {
+    if (encryption === undefined || this.options.decrypter) return;
+    throw new PreconditionFailedError(
+      "the backup is encrypted: ML_BACKUP_IDENTITY, or the file that ML_BACKUP_IDENTITY_FILE names, must hold a secret key of age that opens it",
+    );
+  }
+
+  private async decrypt({ encryption }: BackupManifest, file: string): Promise<void> {
+    if (encryption === undefined) return;
+    const decrypted = `${file}.decrypted`;
+    try {
+      await decryptFile(file, decrypted, this.options.decrypter!);
+      await rename(decrypted, file);
+    } finally {
+      await rm(decrypted, { force: true });
+    }
   }
 
   /** @throws {PreconditionFailedError} unless a place has the dump as it was backed up */
