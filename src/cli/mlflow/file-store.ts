@@ -72,7 +72,8 @@ export class FileStore implements MlflowEstate {
         tags: await readEntries(join(folder, "tags")),
         runId: meta.text("run_id"),
         modelId: meta.text("model_id"),
-        source: meta.text("storage_location") ?? meta.text("source") ?? "",
+        source: meta.text("source") ?? "",
+        location: meta.text("storage_location"),
       });
     }
     return versions.sort((a, b) => a.number - b.number);
@@ -98,7 +99,7 @@ export class FileStore implements MlflowEstate {
     const folder = await this.folderOf(version);
     if (folder === undefined) {
       throw new UnreachableArtifact(
-        `its files are not below ${this.folder}, but at ${version.source}: copy them into the folder of their run, ` +
+        `its files are not below ${this.folder}, but at ${version.location ?? version.source}: copy them into the folder of their run, ` +
           `${version.runId ?? "RUN"}/artifacts, or import from the tracking server`,
       );
     }
@@ -106,7 +107,8 @@ export class FileStore implements MlflowEstate {
   }
 
   /** The addresses of artifacts are those of the machine that wrote them: what counts is the run or model in them. */
-  private async folderOf({ source, modelId }: MlflowVersion): Promise<string | undefined> {
+  private async folderOf(version: MlflowVersion): Promise<string | undefined> {
+    const { modelId, source: named, location: source = named } = version;
     const [, run, inRun = ""] = OF_RUN.exec(source) ?? [];
     const [, logged = modelId, inModel = ""] = OF_LOGGED_MODEL.exec(source) ?? [];
     const candidates = [

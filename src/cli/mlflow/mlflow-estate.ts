@@ -40,6 +40,8 @@ export interface MlflowVersion {
   /** MLflow 3: the logged model behind it. */
   modelId?: string;
   source: string;
+  /** Where its files are, when that is not the source. */
+  location?: string;
 }
 
 export interface MlflowFacts {

@@ -84,9 +84,9 @@ export class ServedArtifact implements ArtifactFolder {
     if (first !== undefined) return artifact;
     await artifact.close();
     throw new UnreachableArtifact(
-      `its files are at ${uri}, and the tracking server does not give them: start it with access to that store ` +
-        "(mlflow server --artifacts-destination ...), or fetch the folder with `mlflow artifacts download " +
-        `-u models:/${version.name}/${version.version}\` and register its graph with 254carbon register`,
+      `its files are at ${uri}, and the tracking server does not give them: give it access to that store, or fetch ` +
+        `them where there is access, with \`mlflow artifacts download -u "models:/${version.name}/${version.version}"\`, ` +
+        "and bring the graph with 254carbon register",
     );
   }
 

@@ -40,7 +40,7 @@ export class StageSettling {
       for (const version of versions) {
         const planned = this.plan.get(version.mlflow);
         if (planned?.stage !== stage) continue;
-        if (!isHere(version)) this.noteMissing(version, stage);
+        if (!isHere(version)) this.noteMissing(version, planned);
         else if (waiting.includes(version) && !moved.has(version.number!)) {
           if (dryRun) version.notes.push(`goes to ${stage}: ${planned.reason}`);
           else await this.move(version, planned);
@@ -101,10 +101,10 @@ export class StageSettling {
     this.outcome.failures++;
   }
 
-  private noteMissing({ mlflow }: VersionOutcome, stage: Stage): void {
+  private noteMissing({ mlflow }: VersionOutcome, { stage, reason }: PlannedStage): void {
     if (stage === "ARCHIVED") return;
     this.outcome.notes.push(
-      `${stage} stays as it is: ${mlflow} was there in MLflow, and did not come; an older version is not put in its place`,
+      `${stage} stays as it is: version ${mlflow} did not come (${reason}), and no other is put in its place`,
     );
   }
 }

@@ -150,6 +150,8 @@ export class TrackingServer implements MlflowEstate {
 }
 
 function toVersion(answer: ModelVersionAnswer): MlflowVersion {
+  // Not every release names the logged model otherwise.
+  const modelId = answer.model_id || /^models:\/(m-[0-9a-f]+)$/.exec(answer.source ?? "")?.[1];
   return {
     ...{
       model: answer.name,
@@ -160,7 +162,7 @@ function toVersion(answer: ModelVersionAnswer): MlflowVersion {
     ...{ description: answer.description || undefined, tags: toEntries(answer.tags ?? []) },
     ...{
       runId: answer.run_id || undefined,
-      modelId: answer.model_id || undefined,
+      modelId,
       source: answer.source ?? "",
     },
   };
