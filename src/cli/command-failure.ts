@@ -5,11 +5,13 @@ export class CommandFailure extends Error {
   /**
    * @param code the platform's own, or UNREACHABLE, PROTOCOL, FAILED, CANCELLED, REJECTED of this client
    * @param field path of the offending input
+   * @param retryAfterSeconds RATE_LIMITED: when the same may be tried again
    */
   constructor(
     readonly code: string,
     message: string,
     readonly field?: string,
+    readonly retryAfterSeconds?: number,
   ) {
     super(message);
     this.name = "CommandFailure";

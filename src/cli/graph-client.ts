@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import { CommandFailure, UsageError } from "./command-failure.js";
@@ -10,12 +11,14 @@ const ANSWER_TIMEOUT_MS = 60_000;
 
 interface GraphError {
   message: string;
-  extensions?: { code?: string; field?: string };
+  extensions?: { code?: string; field?: string; retryAfterSeconds?: number };
 }
 
 /** Speaks the graph over HTTP, its subscriptions over WebSocket, and uploads artifacts. */
 export class GraphClient {
   readonly url: URL;
+  /** Set by commands that make many calls: they wait, after this, until the caller has points again. */
+  whenLimited: ((seconds: number) => void) | undefined;
 
   /**
    * @param url where the platform answers, with or without /graphql
@@ -32,6 +35,19 @@ export class GraphClient {
 
   /** @throws {CommandFailure} with the code and field of the first error in the answer, or UNREACHABLE */
   async execute<N extends OperationName>(name: N, variables: Variables<N>): Promise<Answer<N>> {
+    for (;;) {
+      try {
+        return await this.ask(name, variables);
+      } catch (error) {
+        const seconds = error instanceof CommandFailure ? error.retryAfterSeconds : undefined;
+        if (!this.whenLimited || seconds === undefined) throw error;
+        this.whenLimited(seconds);
+        await delay(seconds * 1000);
+      }
+    }
+  }
+
+  private async ask<N extends OperationName>(name: N, variables: Variables<N>): Promise<Answer<N>> {
     const response = await this.fetch(this.url, {
       method: "POST",
       headers: { "content-type": "application/json", accept: "application/json", ...this.credentials() },
@@ -155,6 +171,6 @@ function parseAnswer<N extends OperationName>(
 }
 
 function failureOf([first]: readonly GraphError[]): CommandFailure {
-  const { code = "INTERNAL", field } = first!.extensions ?? {};
-  return new CommandFailure(code, first!.message, field);
+  const { code = "INTERNAL", field, retryAfterSeconds } = first!.extensions ?? {};
+  return new CommandFailure(code, first!.message, field, retryAfterSeconds);
 }

@@ -1,6 +1,8 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startFaultProxy } from "../support/fault-proxy.js";
@@ -295,6 +297,33 @@ describe("a run that was killed", () => {
   });
 });
 
+test("waits when the points of a minute are used up", async () => {
+  const limited = { code: "RATE_LIMITED", retryAfterSeconds: 1 };
+  let left = 1;
+  const gateway = createServer((request, response) => {
+    const reply = async () => {
+      const body = Buffer.concat(await request.toArray());
+      if (left-- > 0) return JSON.stringify({ errors: [{ message: "too much", extensions: limited }] });
+      const headers = { "content-type": "application/json" };
+      return (await fetch(`${platform.url}/graphql`, { method: "POST", headers, body })).text();
+    };
+    reply().then(
+      (text) => response.end(text),
+      () => response.destroy(),
+    );
+  });
+  await once(gateway.listen(0, "127.0.0.1"), "listening");
+  try {
+    const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`;
+    const { code, stderr } = await cli(["--directory", mlruns, "--model", "load"], { ML_URL: url });
+    expect(stderr).toContain("going on in 1 s");
+    expect(code).toBe(0);
+    expect(left).toBeLessThan(0);
+  } finally {
+    gateway.close();
+  }
+});
+
 test.each<[string, string[], number, RegExp]>([
   ["neither server nor folder", [], 2, /--tracking-uri \(or ML_MLFLOW_TRACKING_URI\)/],
   ["both", ["--directory", ".", "--tracking-uri", "http://x"], 2, /name one of them/],
@@ -345,5 +374,5 @@ withMlflow(
       await real.close();
     }
   },
-  180_000,
+  300_000,
 );

@@ -5,7 +5,7 @@ import { LOGGED } from "./mlflow-estate.js";
 import type { LoggedVersion, RegisteredModel } from "./mlflow-estate.js";
 import { until } from "./until.js";
 
-const START_LIMIT_MS = 120_000;
+const START_LIMIT_MS = 180_000;
 
 /** MLflow's own server, with its store of artifacts, filled through its REST API. */
 export interface RealMlflow {

@@ -51,6 +51,8 @@ export const importMlflow: CliCommand<ImportMlflowOptions> = {
       .addHelpText("after", HELP);
   },
   async run(context, options) {
+    context.graph.whenLimited = (seconds) =>
+      context.terminal.note(`the points of this minute are used up; going on in ${seconds} s`);
     const estate = await openEstate(options);
     const chosen = chosenModels(await estate.models(), options.model ?? [], estate.place);
     const names = namesHere(chosen, options.rename ?? {});
