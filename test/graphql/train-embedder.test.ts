@@ -236,7 +236,7 @@ test("a run that waits can be cancelled and tried again, and learns from what wa
 });
 
 test("a run that works can be cancelled; its model gets no version", async () => {
-  await collectionOf("long", longDocuments(600));
+  await collectionOf("long", longDocuments(400));
   const { id, cursor } = await startedEmbedder(platform, {
     model: "stopped",
     collection: "long",

@@ -114,6 +114,8 @@ function spawnPlatform(
       ML_SAMPLES: "false",
       // What a killed process held comes back sooner than in production.
       ML_JOB_LEASE_MS: "6000",
+      // Machines that test are busy.
+      ML_OPERATION_TIMEOUT_MS: "30000",
       ...environment,
     },
     stdio: ["ignore", "pipe", "pipe"],

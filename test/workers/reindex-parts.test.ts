@@ -29,7 +29,7 @@ let whole: [string, number][][];
 beforeAll(async () => {
   platform = await startPlatform();
   await uploadRandomEmbedder(platform, "quick");
-  await uploadRandomEmbedder(platform, "quick", { seed: 2, width: 128, layers: 4 });
+  await uploadRandomEmbedder(platform, "quick", { seed: 2, width: 128, layers: 2 });
   await promote(platform, { model: "quick", number: 1 });
   await createCollection(platform, { name: "notes", embedder: "quick" });
   const { job } = await ingest(platform, "notes", notes(DOCUMENTS));
