@@ -23,8 +23,6 @@ docker-up-embedded:
 test:
 	npm test
 
-# What package.json pins stays; what those packages depend on becomes the newest they allow. Then every check.
+# The newest packages of the same majors, in package.json and the lock; says what to run next.
 update-deps:
-	npm update
-	node deploy/local/complete-lock.mjs
-	npm run check
+	npm run --silent update-deps

@@ -16,6 +16,14 @@ interface GlobalOptions {
   json?: boolean;
 }
 
+/** What a command line led to: the command, its options and arguments, and those of the program. */
+type Dispatch = (
+  command: CliCommand,
+  globals: GlobalOptions,
+  options: object,
+  args: string[],
+) => Promise<void>;
+
 /**
  * Runs one command line.
  * @param argv the arguments after the program's name
@@ -23,6 +31,20 @@ interface GlobalOptions {
  */
 export async function runCli(argv: string[]): Promise<number> {
   let exitCode = 0;
+  const program = createProgram(async (...call) => {
+    exitCode = await runCommand(...call);
+  });
+  try {
+    await program.parseAsync(argv.length === 0 ? ["--help"] : argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    throw error;
+  }
+}
+
+/** Every command with its options. @throws {CommanderError} from parsing a command line that is none */
+export function createProgram(dispatch: Dispatch): Command {
   const program = new Command("254carbon")
     .description("Train, serve and forecast with the 254Carbon platform.")
     .option("--url <url>", `where the platform answers (ML_URL; default ${DEFAULT_URL})`)
@@ -32,17 +54,11 @@ export async function runCli(argv: string[]): Promise<number> {
     .showHelpAfterError("Add --help for how to call it.")
     .exitOverride();
   for (const command of commands) {
-    attach(program, command, async (options, args) => {
-      exitCode = await runCommand(command, program.opts<GlobalOptions>(), options, args);
-    });
+    attach(program, command, (options, args) =>
+      dispatch(command, program.opts<GlobalOptions>(), options, args),
+    );
   }
-  try {
-    await program.parseAsync(argv.length === 0 ? ["--help"] : argv, { from: "user" });
-    return exitCode;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-    throw error;
-  }
+  return program;
 }
 
 function attach(

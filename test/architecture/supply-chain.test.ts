@@ -88,20 +88,34 @@ test("the bill of materials names what a user runs, and nothing that only builds
 });
 
 describe("the forge's workflows", () => {
-  const files = ["checks", "supply-chain", "release"].map((name) => `.github/workflows/${name}.yml`);
-  type Workflow = {
+  const names = ["checks", "supply-chain", "staging", "release"];
+  const files = names.map((name) => `.github/workflows/${name}.yml`);
+  interface Job {
+    uses?: string;
+    needs?: string | string[];
+    permissions?: object;
+    steps?: { uses?: string; run?: string }[];
+  }
+  interface Workflow {
     permissions: object;
-    jobs: Record<string, { steps: { uses?: string; run?: string }[] }>;
-  };
-  const steps = files.flatMap((file) =>
-    Object.values((parse(readFromRoot(file)) as Workflow).jobs).flatMap((job) => job.steps),
-  );
+    jobs: Record<string, Job>;
+  }
+  const jobs = files.flatMap((file) => Object.values((parse(readFromRoot(file)) as Workflow).jobs));
+  const steps = jobs.flatMap((job) => job.steps ?? []);
 
   test("use actions by their commit, with no right to write", () => {
     for (const { uses } of steps.filter((step) => step.uses)) expect(uses).toMatch(/^[\w/-]+@[0-9a-f]{40}$/);
     for (const file of files) {
       expect((parse(readFromRoot(file)) as Workflow).permissions).toEqual({ contents: "read" });
     }
+  });
+
+  test("store no image that has not passed the checks, and call no workflow of others", () => {
+    const storing = jobs.filter(({ steps = [] }) => steps.some(({ run }) => run?.includes("docker push")));
+    expect(storing).toHaveLength(2);
+    for (const { needs } of storing) expect([needs].flat()).toContain("checks");
+    const local = names.map((name) => `./.github/workflows/${name}.yml`);
+    for (const { uses } of jobs.filter((job) => job.uses)) expect(local).toContain(uses);
   });
 
   test("run the checks, audit the packages and scan the images", () => {
