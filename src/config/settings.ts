@@ -239,7 +239,7 @@ const settingsShape = {
   ML_BACKUP_KEEP_DAYS: whole(1, 36_500, 30),
   ML_BACKUP_RECIPIENTS: list,
   ML_BACKUP_IDENTITY: secret,
-  ML_MIRROR_CRON: cron("0 3 * * *"),
+  ML_MIRROR_CRON: cron("*/10 * * * *"),
   ML_CLEANUP_CRON: cron("0 4 * * 0"),
   ML_CLEANUP_DAYS: whole(1, 36_500, 30),
   ML_VACUUM_CRON: cron("0 5 * * 0"),

@@ -9,6 +9,8 @@ import {
   jobQueueDepth,
   jobQueueOldestAge,
   mirrorLag,
+  mirrorMissing,
+  mirrorMissingAge,
   modelCacheBytes,
   outboxLag,
 } from "./metrics.js";
@@ -34,6 +36,11 @@ interface UpkeepSource {
   lastSuccess(): Promise<Date | undefined>;
 }
 
+interface MirrorSource extends UpkeepSource {
+  /** Undefined where nothing is mirrored. */
+  gaps(): Promise<{ count: number; oldestSeconds: number }> | undefined;
+}
+
 interface KeySource {
   expiry(): Promise<{ soon: number; next: Date | null }>;
 }
@@ -53,7 +60,7 @@ export interface GaugeSources {
   runtime: RuntimeSource;
   /** Whichever process did it. */
   backups: UpkeepSource;
-  mirror: UpkeepSource;
+  mirror: MirrorSource;
   apiKeys: KeySource;
   /** Seals of the audit log. */
   sealer: LagSource;
@@ -76,6 +83,7 @@ export function collectGauges(sources: GaugeSources, everyMs: number): () => voi
       collectHealth(sources.health),
       collectQueues(sources.queue),
       collectUpkeep(sources),
+      collectMirrorGaps(sources.mirror),
       collectKeys(sources),
       sources.sealer.lag().then((seconds) => auditSealLag.set(seconds)),
       sources.feed.lag().then((seconds) => outboxLag.set(seconds)),
@@ -107,6 +115,13 @@ async function collectUpkeep({ backups, mirror }: GaugeSources): Promise<void> {
   const [backup, mirrored] = await Promise.all([backups.lastSuccess(), mirror.lastSuccess()]);
   if (backup) backupLastSuccess.set(backup.getTime() / 1000);
   if (mirrored) mirrorLag.set((Date.now() - mirrored.getTime()) / 1000);
+}
+
+async function collectMirrorGaps(mirror: MirrorSource): Promise<void> {
+  const gaps = await mirror.gaps();
+  if (!gaps) return;
+  mirrorMissing.set(gaps.count);
+  mirrorMissingAge.set(gaps.oldestSeconds);
 }
 
 async function collectKeys({ apiKeys }: GaugeSources): Promise<void> {

@@ -236,6 +236,14 @@ interface CacheServerReport {
   reason?: string;
 }
 
+/** A version is READY before the mirror has its artifact. */
+export function reportNotMirrored(version: { artifacts: string[]; err: unknown }): void {
+  logger.warn(
+    { event: "artifact.not_mirrored", ...version },
+    "the mirror could not be given an artifact; the next mirroring copies it",
+  );
+}
+
 export function reportSearch(search: { mode: string; seconds: number }): void {
   observeTraced(searchDuration, { mode: search.mode }, search.seconds);
 }

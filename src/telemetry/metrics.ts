@@ -257,6 +257,21 @@ export const mirrorLag = new Gauge({
   registers,
 });
 
+export const mirrorMissing = new Gauge({
+  name: "mirror_missing_artifacts",
+  help: "Artifacts of READY versions that the mirror lacks; nothing without a mirror.",
+  registers,
+});
+
+export const mirrorMissingAge = new Gauge({
+  name: "mirror_oldest_missing_seconds",
+  help: "Age of the oldest version whose artifact the mirror lacks; 0 when it lacks none.",
+  registers,
+});
+
+// Without a mirror there is no sample: 0 would say that all is well.
+for (const gauge of [mirrorMissing, mirrorMissingAge]) gauge.remove();
+
 export const apiKeysEnding = new Gauge({
   name: "api_keys_ending_soon",
   help: "API keys that end within 14 days.",

@@ -4,8 +4,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import pg from "pg";
 import { FolderObjectStore } from "../../src/adapters/embedded/folder-object-store.js";
+import { fillPredictions } from "../support/fill-predictions.js";
 import { startPlatform } from "../support/platform.js";
 import { findPostgres } from "../support/postgres-install.js";
 import { makeServicePlace } from "../support/service-tier.js";
@@ -15,7 +15,6 @@ import { cleanUp, upkeep } from "../support/upkeep.js";
 import type { BenchRow, BenchTable } from "./bench-table.js";
 
 const GIGABYTE = 1_000_000_000;
-const ROWS_A_STATEMENT = 20_000;
 const ARTIFACTS = 10_000;
 const JOB_TIMEOUT_MS = 600_000;
 const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
@@ -34,7 +33,7 @@ async function backup(): Promise<BenchRow[]> {
   const settings = { ML_POSTGRES_BIN: bin, ML_BACKUP_CRON: "off" };
   const platform = await startPlatform({ environment: { ...from.environment, ...settings } });
   try {
-    const bytes = await fill(from.environment.ML_VECTOR_DB_DSN!);
+    const bytes = await fillPredictions(from.environment.ML_VECTOR_DB_DSN!, GIGABYTE);
     const file = join(folder.path, "plain.dump");
     const dsn = `--dbname=${from.environment.ML_VECTOR_DB_DSN}`;
     const dumped = await seconds(() => run(join(bin, "pg_dump"), ["--format=custom", `--file=${file}`, dsn]));
@@ -62,28 +61,6 @@ async function backup(): Promise<BenchRow[]> {
     await platform.remove();
     await folder.remove();
     await services.stop();
-  }
-}
-
-/** Predictions of about a kilobyte, hardly compressible. @returns bytes of the database */
-async function fill(dsn: string): Promise<number> {
-  const client = new pg.Client({ connectionString: dsn });
-  await client.connect();
-  try {
-    for (;;) {
-      await client.query(
-        `INSERT INTO inference_records (id, kind, version_id, caller, at, latency_ms, inputs, outputs)
-         SELECT gen_random_uuid(), 'prediction', gen_random_uuid(), 'bench', now(), 1, v, v FROM (
-           SELECT to_json((SELECT string_agg(md5(random()::text || i || n), '') FROM generate_series(1, 14) AS n)) AS v
-           FROM generate_series(1, ${ROWS_A_STATEMENT}) AS i) AS made`,
-      );
-      const { rows } = await client.query<{ bytes: string }>(
-        "SELECT pg_database_size(current_database()) AS bytes",
-      );
-      if (Number(rows[0]!.bytes) > GIGABYTE) return Number(rows[0]!.bytes);
-    }
-  } finally {
-    await client.end();
   }
 }
 

@@ -16,11 +16,7 @@ export async function makePlace({ postgres, queue, cache, s3 }: Tier): Promise<P
   const name = `fault-${randomBytes(4).toString("hex")}`;
   await Promise.all([queue.ask("FLUSHALL"), cache.ask("FLUSHALL")]);
   const dsn = await postgres.createDatabase(name);
-  const client = s3Client(s3.endpoint);
-  await client.send(new CreateBucketCommand({ Bucket: name }));
-  const versioned = { Bucket: name, VersioningConfiguration: { Status: "Enabled" as const } };
-  await client.send(new PutBucketVersioningCommand(versioned));
-  client.destroy();
+  await makeBucket(s3.endpoint, name);
   return {
     ...{ name, dsn },
     redisUrl: queue.url,
@@ -29,6 +25,15 @@ export async function makePlace({ postgres, queue, cache, s3 }: Tier): Promise<P
     // A fault may have taken the server for good.
     remove: () => postgres.dropDatabase(name).catch(() => undefined),
   };
+}
+
+/** Makes a bucket with versioning on. */
+export async function makeBucket(endpoint: string, name: string): Promise<void> {
+  const client = s3Client(endpoint);
+  await client.send(new CreateBucketCommand({ Bucket: name }));
+  const versioned = { Bucket: name, VersioningConfiguration: { Status: "Enabled" as const } };
+  await client.send(new PutBucketVersioningCommand(versioned));
+  client.destroy();
 }
 
 /** For what is done to the store behind the platform's back. */

@@ -16,6 +16,7 @@ export interface WorkloadReport {
 
 interface Acknowledgement {
   writer: string;
+  key: string;
   /** When the attempt that was acknowledged had begun. */
   sentAt: number;
   at: number;
@@ -85,6 +86,20 @@ export class Workload {
     return { acknowledged, failures: this.failures, refusals: this.refusals, verdicts };
   }
 
+  /** How many of a writer's operations have been acknowledged. */
+  count(writer: string): number {
+    return this.acknowledged.get(writer)!.size;
+  }
+
+  /** When the first of those operations was acknowledged, by `performance.now`, that are not there any more. */
+  async firstLost(client: GraphClient): Promise<number | undefined> {
+    for (const { writer, key, at } of this.acknowledgements) {
+      const { lost } = await this.writers.find(({ name }) => name === writer)!.verify(client, new Set([key]));
+      if (lost.length > 0) return at;
+    }
+    return undefined;
+  }
+
   private async keepGoing(writer: Writer): Promise<void> {
     while (!this.stopped.signal.aborted) {
       const operation = writer.next();
@@ -111,7 +126,7 @@ export class Workload {
       return true;
     }
     this.acknowledged.get(writer.name)!.add(operation.key);
-    this.acknowledgements.push({ writer: writer.name, sentAt, at: performance.now() });
+    this.acknowledgements.push({ writer: writer.name, key: operation.key, sentAt, at: performance.now() });
     return true;
   }
 

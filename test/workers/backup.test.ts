@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { Decrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { GraphListener } from "../support/graph-listener.js";
-import { metric } from "../support/metrics.js";
+import { metric, metricsOf } from "../support/metrics.js";
 import { perceptron } from "../support/onnx-models.js";
 import { UNOPTIMIZED, eventually, refusalOf, refusedStart, startPlatform } from "../support/platform.js";
 import type { Connection, Platform } from "../support/platform.js";
@@ -243,6 +243,30 @@ test("mirroring copies what is missing, and replaces what is damaged when it is 
   expect(digestOf(await readFile(object))).toBe(digest);
 });
 
+test("a version has its artifact in the mirror when it is READY; where the mirror was away, it is counted as missing", async () => {
+  const [kept, late] = [perceptron([3, 4, 2]), perceptron([3, 7, 2])];
+  const folder = join(mirror.path, "objects");
+  const pathOf = (bytes: Uint8Array) => join(folder, digestOf(bytes).slice(0, 2), digestOf(bytes));
+  await uploadVersion(platform, "spread", kept);
+  expect(digestOf(await readFile(pathOf(kept)))).toBe(digestOf(kept));
+  const missing = (count: number) =>
+    eventually(
+      () => metric(platform, "mirror_missing_artifacts"),
+      (value) => value === count,
+      30_000,
+    );
+  await rename(folder, `${folder}-away`);
+  await writeFile(folder, "");
+  expect(await uploadVersion(platform, "spread", late)).toMatchObject({ status: "READY" });
+  await missing(1);
+  expect(await metric(platform, "mirror_oldest_missing_seconds")).toBeGreaterThan(0);
+  await rm(folder);
+  await rename(`${folder}-away`, folder);
+  expect(await upkeep(platform, "startMirror")).toMatchObject({ copiedCount: 1 });
+  await missing(0);
+  expect(digestOf(await readFile(pathOf(late)))).toBe(digestOf(late));
+}, 90_000);
+
 test("without a mirror, mirroring is refused; a schedule starts one job a minute", async () => {
   const { audit } = await eventually(
     () =>
@@ -259,6 +283,7 @@ test("without a mirror, mirroring is refused; a schedule starts one job a minute
   try {
     const refused = await bare.ask("mutation { startMirror(input: {}) { job { id } } }");
     expect(refusalOf(refused)).toBe("PRECONDITION_FAILED");
+    expect((await metricsOf(bare)).filter(({ name }) => name.startsWith("mirror_missing"))).toEqual([]);
   } finally {
     await bare.remove();
   }

@@ -3,7 +3,7 @@ import type { ObjectStore } from "../../ports/object-store.js";
 import type { EmbedderOptions, EmbedderRequest } from "../../shared/embedder-options.js";
 import type { ModelKind } from "./model.entity.js";
 import { forecasterSignatureFault } from "./model-input.rules.js";
-import { toModelSource } from "./version-files.js";
+import { filesOf, toModelSource } from "./version-files.js";
 import type { VersionFiles } from "./version-files.js";
 
 /** A version whose graph loads and runs. */
@@ -23,9 +23,13 @@ export type Verdict =
   | { ok: true; signature: ModelSignature; embedder: EmbedderOptions | null }
   | { ok: false; rejection: string };
 
+/** Gets the files of a version that is about to be READY; what it throws keeps the version from it. */
+export type AcceptedFiles = (files: readonly { sha256: string; bytes: number }[]) => Promise<void>;
+
 /** Decides whether the stored files of a version can serve as a model of its kind. */
 export class ArtifactValidation {
   private readonly checks = new Map<ModelKind, VersionCheck>([["CURVE_FORECASTER", checkForecaster]]);
+  private accepted: AcceptedFiles = () => Promise.resolve();
 
   constructor(
     private readonly store: ObjectStore,
@@ -36,6 +40,10 @@ export class ArtifactValidation {
     this.checks.set(kind, check);
   }
 
+  onAccepted(accepted: AcceptedFiles): void {
+    this.accepted = accepted;
+  }
+
   async judge(kind: ModelKind, files: VersionFiles, embedder: EmbedderRequest | null): Promise<Verdict> {
     const source = await toModelSource(this.store, files);
     const validation = await this.runtime.validate(source);
@@ -43,7 +51,9 @@ export class ArtifactValidation {
     const { signature } = validation;
     const check = this.checks.get(kind);
     const checked = check ? await check({ source, signature, embedder }) : { ok: true as const };
-    return checked.ok ? { ok: true, signature, embedder: checked.embedder ?? null } : checked;
+    if (!checked.ok) return checked;
+    await this.accepted(filesOf(files));
+    return { ok: true, signature, embedder: checked.embedder ?? null };
   }
 }
 

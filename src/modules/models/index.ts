@@ -29,6 +29,7 @@ export const modelEntities = [ModelRow, ModelVersionRow, StageTransitionRow, Pro
 
 export interface ModelsModule {
   registry: ModelRegistryService;
+  validation: ArtifactValidation;
   lifecycle: ModelLifecycleService;
   served: ServedVersions;
   warmup: ProductionWarmup;
@@ -54,10 +55,11 @@ export interface ModelsModuleOptions {
 export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
   const { database, store, runtime, operations, curves } = options;
   const links = new ArtifactLinks(options.linkKeys, store);
+  const validation = new ArtifactValidation(store, runtime);
   const registry = new ModelRegistryService(
     database,
     store,
-    new ArtifactValidation(store, runtime),
+    validation,
     operations.jobs,
     options.maxArtifactBytes,
   );
@@ -66,6 +68,7 @@ export function createModelsModule(options: ModelsModuleOptions): ModelsModule {
   operations.jobs.register(validateModelVersionJob);
   return {
     registry,
+    validation,
     lifecycle,
     served,
     warmup: new ProductionWarmup(database, served, options.logger),

@@ -55,6 +55,7 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
   const mirror = new MirrorService({ database, store, archive, mirror: options.mirror, folder });
   const encrypter = options.backupRecipients.length > 0 ? encrypterFor(options.backupRecipients) : undefined;
   const backups = new BackupService({ database, dumper, archive, mirror, folder, encrypter });
+  models.validation.onAccepted((files) => mirror.keepArtifacts(files));
   const planner = new CleanupPlanner({ database, store, archive, models, search, backups, backupDays });
   const cleanup = new CleanupService({ database, store, archive, mirror, models, search, planner });
   for (const job of [backupJob, mirrorArtifactsJob, cleanupJob, vacuumDatabaseJob]) {

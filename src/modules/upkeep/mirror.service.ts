@@ -10,6 +10,9 @@ import { PreconditionFailedError } from "../../shared/errors.js";
 import type { JobRun } from "../operations/index.js";
 import { BACKUPS, isManifest } from "./backup-manifest.rules.js";
 import type { StoredFile } from "./backup-manifest.rules.js";
+import { reportNotMirrored } from "../../telemetry/events.js";
+import { MirrorWatch } from "./mirror-watch.js";
+import type { MirrorGaps } from "./mirror-watch.js";
 import { UpkeepJobRepository } from "./upkeep-job.repository.js";
 import { mirrorArtifactsJob } from "./upkeep.jobs.js";
 
@@ -30,16 +33,21 @@ export interface MirrorServiceOptions extends MirrorStores {
 /** Entries of a list that a job's result shows; it says how many there are. */
 const SHOWN = 1_000;
 
+/** Between two files, when the mirror is slow: a version does not wait for it any longer. */
+const KEEP_WITHIN_MS = 60_000;
+
 /** Keeps the mirror in step with the object store: what is missing there is copied, nothing is removed. */
 export class MirrorService {
   private readonly store: ObjectStore;
   private readonly archive: Archive;
   private readonly mirror: MirrorStores | undefined;
+  private readonly watch: MirrorWatch | undefined;
 
   constructor(private readonly options: MirrorServiceOptions) {
     this.store = options.store;
     this.archive = options.archive;
     this.mirror = options.mirror;
+    this.watch = options.mirror && new MirrorWatch(options.database, options.mirror.store);
   }
 
   get configured(): boolean {
@@ -93,6 +101,24 @@ export class MirrorService {
       seconds,
       copied: copied.slice(0, SHOWN),
     };
+  }
+
+  /**
+   * Copies what a version needs before it is READY. A mirror that is away does not keep it from that: what lacks then
+   * is counted by `gaps` and copied by the next mirroring.
+   */
+  async keepArtifacts(files: readonly StoredFile[]): Promise<void> {
+    try {
+      await this.copyObjects(files, AbortSignal.timeout(KEEP_WITHIN_MS));
+      this.watch?.saw(files);
+    } catch (err) {
+      reportNotMirrored({ artifacts: files.map(({ sha256 }) => sha256), err });
+    }
+  }
+
+  /** Which artifacts of READY versions the mirror lacks; undefined where there is no mirror. */
+  gaps(): Promise<MirrorGaps> | undefined {
+    return this.watch?.gaps();
   }
 
   /** Copies what is missing of these; does nothing where there is no mirror. */

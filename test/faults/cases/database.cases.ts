@@ -59,7 +59,7 @@ const lost: Fault = {
           await primary.kill();
           await rm(primary.dataDir, { recursive: true });
           const at = performance.now();
-          restored = await archive.restore();
+          restored = (await archive.restore()).server;
           proxy.switchTo(restored.port);
           return { at, note: `restored in ${seconds(at)} s, RPO 0` };
         },

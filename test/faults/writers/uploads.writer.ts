@@ -7,6 +7,7 @@ import { emptyVerdict } from "../writer.js";
 import type { Operation, Verdict, Writer } from "../writer.js";
 
 const VALIDATED_WITHIN_MS = 180_000;
+const READY_WITHIN_MS = 5_000;
 
 interface Announced {
   createModelVersion: {
@@ -29,7 +30,11 @@ export class UploadsWriter implements Writer {
   private readonly numbers = new Map<string, number>();
   private count = 0;
 
-  constructor(run: string) {
+  constructor(
+    run: string,
+    /** `ready`: acknowledged counts what may serve, not what has arrived. */
+    private readonly options: { ready?: boolean } = {},
+  ) {
     this.model = `faults-uploads-${run}`;
   }
 
@@ -67,6 +72,7 @@ export class UploadsWriter implements Writer {
           `mutation Complete($input: CompleteModelVersionInput!) { completeModelVersion(input: $input) { job { id } } }`,
           { input: { model: this.model, number: version.number } },
         );
+        if (this.options.ready) await this.ready(client, version.number);
         this.numbers.set(key, version.number);
       },
     };
@@ -89,7 +95,14 @@ export class UploadsWriter implements Writer {
     return verdict;
   }
 
-  private validated(client: GraphClient, number: number): Promise<Version> {
+  private async ready(client: GraphClient, number: number): Promise<void> {
+    const { status } = await this.validated(client, number, READY_WITHIN_MS).catch((error: Error) => {
+      throw error instanceof NotAcknowledged ? error : new NotAcknowledged("LATE", error.message);
+    });
+    if (status !== "READY") throw new Error(`version ${number} is ${status}`);
+  }
+
+  private validated(client: GraphClient, number: number, timeoutMs = VALIDATED_WITHIN_MS): Promise<Version> {
     return eventually(
       async () => {
         const answer = await client.query<{ model: { version: Version } }>(
@@ -101,7 +114,7 @@ export class UploadsWriter implements Writer {
         return answer.model.version;
       },
       ({ status }) => status !== "PENDING",
-      VALIDATED_WITHIN_MS,
+      timeoutMs,
     );
   }
 }
