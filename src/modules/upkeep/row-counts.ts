@@ -5,7 +5,7 @@ export async function countRows(query: RunQuery): Promise<Record<string, number>
   const tables = await query<{ schema: string; name: string; quoted: string }>(
     `SELECT n.nspname AS schema, c.relname AS name, format('%I.%I', n.nspname, c.relname) AS quoted
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind = 'r' AND n.nspname IN ('public', 'vectors')
+     WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'vectors')
        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
      ORDER BY 1, 2`,
   );
