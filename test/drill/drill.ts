@@ -106,7 +106,7 @@ async function compare(second: SecondSite, endpoint: string, recovery: Recovery)
   const twiceSeconds = secondsSince(at);
   const report = await workload.report(client);
   const { acknowledged, losses } = judged(report);
-  const firstLost = losses.length > 0 ? await workload.firstLost(client) : undefined;
+  const firstLost = await workload.firstLost(client, report);
   const places = [second.store, second.mirror];
   const damaged = await Promise.all(places.map((bucket) => damagedIn(endpoint, bucket, after.artifacts)));
   const { copiedBytes, copySeconds, replaySeconds } = second.restored;

@@ -91,9 +91,10 @@ export class Workload {
     return this.acknowledged.get(writer)!.size;
   }
 
-  /** When the first of those operations was acknowledged, by `performance.now`, that are not there any more. */
-  async firstLost(client: GraphClient): Promise<number | undefined> {
-    for (const { writer, key, at } of this.acknowledgements) {
+  /** When the first operation was acknowledged, by `performance.now`, that the report says is not there any more. */
+  async firstLost(client: GraphClient, { verdicts }: WorkloadReport): Promise<number | undefined> {
+    const affected = this.acknowledgements.filter(({ writer }) => verdicts[writer]!.lost.length > 0);
+    for (const { writer, key, at } of affected) {
       const { lost } = await this.writers.find(({ name }) => name === writer)!.verify(client, new Set([key]));
       if (lost.length > 0) return at;
     }
