@@ -99,7 +99,8 @@ async function startAgain(): Promise<void> {
 test(
   "an ingest goes on after a kill, and does nothing twice",
   async () => {
-    const documents = notes(240);
+    // Four pages of documents, two of which are under way at a time.
+    const documents = notes(500);
     await createCollection(platform, { name: "killed", embedder: "slow" });
     const { job } = await ingest(platform, "killed", documents);
     await eventually(
