@@ -52,7 +52,7 @@ export class ApiKeyRepository {
   }
 
   async list(page: PageRequest): Promise<Page<ApiKeyRow>> {
-    return newestFirst(this.tx.createQueryBuilder(ApiKeyRow, "key"), page);
+    return newestFirst(this.tx.createQueryBuilder(ApiKeyRow, "key"), page, "createdAt");
   }
 
   async expiry(soonDays: number): Promise<ApiKeyExpiry> {

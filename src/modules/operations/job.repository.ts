@@ -107,7 +107,7 @@ export class JobRepository {
     if (filter.kind !== undefined) query.andWhere("job.kind = :kind", { kind: filter.kind });
     if (filter.state !== undefined) query.andWhere("job.state = :state", { state: filter.state });
     if (filter.parentId !== undefined) query.andWhere("job.parentId = :parentId", filter);
-    return newestFirst(query, page);
+    return newestFirst(query, page, "createdAt");
   }
 
   /** Writes the changes and appends the event that tells of them. */

@@ -42,7 +42,7 @@ export class TrainingRunRepository {
   async list(modelId: string | undefined, page: PageRequest): Promise<Page<TrainingRunRow>> {
     const query = this.tx.createQueryBuilder(TrainingRunRow, "run");
     if (modelId !== undefined) query.where("run.modelId = :modelId", { modelId });
-    return newestFirst(query, page);
+    return newestFirst(query, page, "createdAt");
   }
 
   /** Writes the changes and appends the event that tells of them. */

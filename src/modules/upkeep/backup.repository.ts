@@ -1,6 +1,6 @@
 import type { Transaction } from "../../ports/database.js";
-import { toPage } from "../../shared/pagination.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
+import { newestFirst } from "../operations/index.js";
 import { BackupRow } from "./backup.entity.js";
 import type { BackupManifest } from "./backup-manifest.rules.js";
 
@@ -51,23 +51,8 @@ export class BackupRepository {
     await this.tx.delete(BackupRow, id);
   }
 
-  async list(page: PageRequest): Promise<Page<BackupRow>> {
-    const query = this.tx.createQueryBuilder(BackupRow, "backup");
-    const count = query.clone();
-    if (page.after) {
-      query.where("(backup.takenAt, backup.id) < (:at, :id)", { at: page.after[0], id: page.after[1] });
-    }
-    const rows = await query
-      .orderBy("backup.takenAt", "DESC")
-      .addOrderBy("backup.id", "DESC")
-      .limit(page.limit + 1)
-      .getMany();
-    return toPage(
-      rows,
-      page,
-      (row) => [row.takenAt.toISOString(), row.id],
-      () => count.getCount(),
-    );
+  list(page: PageRequest): Promise<Page<BackupRow>> {
+    return newestFirst(this.tx.createQueryBuilder(BackupRow, "backup"), page, "takenAt");
   }
 
   /** Migrations that this database has. */
