@@ -1,14 +1,12 @@
-import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { slopeModel } from "../../src/cli/demo-model.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { runCli } from "../support/run-cli.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
-
-const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 
 let platform: Platform;
 let folder: TemporaryFolder;
@@ -25,20 +23,7 @@ afterAll(async () => {
   await folder.remove();
 });
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function cli(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, ML_URL: platform.url, NO_COLOR: "1" };
-    execFile(process.execPath, [CLI, ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
+const cli = (...args: string[]) => runCli(args, { ML_URL: platform.url });
 
 async function json<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await cli(...args, "--json");

@@ -1,16 +1,14 @@
-import { execFile } from "node:child_process";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { encoder, tinyShape, withExternalData } from "../support/encoder-models.js";
 import { ModelHub } from "../support/model-hub.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { runCli } from "../support/run-cli.js";
+import type { CliOutcome } from "../support/run-cli.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 import { json, wordPieceTokenizer } from "../support/tokenizers.js";
-
-const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 
 let platform: Platform;
 let folder: TemporaryFolder;
@@ -32,20 +30,9 @@ afterAll(async () => {
   await hub.close();
 });
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function cli(args: string[], environment: Record<string, string> = {}): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const hubs = { ML_HUB_URL: hub.url, XDG_CACHE_HOME: join(folder.path, "cache") };
-    const env = { ...process.env, ML_URL: platform.url, NO_COLOR: "1", ...hubs, ...environment };
-    execFile(process.execPath, [CLI, "import-embedder", ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
+function cli(args: string[], environment: Record<string, string> = {}): Promise<CliOutcome> {
+  const hubs = { ML_HUB_URL: hub.url, XDG_CACHE_HOME: join(folder.path, "cache") };
+  return runCli(["import-embedder", ...args], { ML_URL: platform.url, ...hubs, ...environment });
 }
 
 async function imported(

@@ -1,10 +1,9 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { startFaultProxy } from "../support/fault-proxy.js";
 import type { Fault } from "../support/fault-proxy.js";
 import { estate, writeFileStore } from "../support/mlflow-estate.js";
@@ -12,11 +11,11 @@ import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { startMlflow } from "../support/real-mlflow.js";
 import { RecordedMlflow } from "../support/recorded-mlflow.js";
+import { CLI, runCli } from "../support/run-cli.js";
+import type { CliOutcome } from "../support/run-cli.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 import { until } from "../support/until.js";
-
-const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 
 let platform: Platform;
 let folder: TemporaryFolder;
@@ -40,20 +39,8 @@ afterAll(async () => {
   await folder.remove();
 });
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function cli(args: string[], environment: Record<string, string> = {}): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, ML_URL: platform.url, NO_COLOR: "1", ...environment };
-    execFile(process.execPath, [CLI, "import-mlflow", ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
+const cli = (args: string[], environment: Record<string, string> = {}): Promise<CliOutcome> =>
+  runCli(["import-mlflow", ...args], { ML_URL: platform.url, ...environment });
 
 interface Report {
   changed: boolean;

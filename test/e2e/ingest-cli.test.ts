@@ -1,18 +1,16 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text as readAllText } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { uploadEmbedder } from "../support/embedders.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { promote } from "../support/registry.js";
+import { CLI, runCli } from "../support/run-cli.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
-
-const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 
 let platform: Platform;
 let folder: TemporaryFolder;
@@ -29,13 +27,7 @@ afterAll(async () => {
 
 const environment = () => ({ ...process.env, ML_URL: platform.url, NO_COLOR: "1" });
 
-function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [CLI, ...args], { env: environment() }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
+const cli = (...args: string[]) => runCli(args, { ML_URL: platform.url });
 
 async function fileOf(name: string, content: string | Uint8Array): Promise<string> {
   const path = join(folder.path, name);

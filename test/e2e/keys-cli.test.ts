@@ -1,10 +1,9 @@
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { refusalOf, startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
+import { runCli } from "../support/run-cli.js";
+import type { CliOutcome } from "../support/run-cli.js";
 import { TEST_SECRET, bearer } from "../support/tokens.js";
 
-const PROGRAM = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 const signing = { ML_JWT_SECRET_KEY: TEST_SECRET };
 
 let platform: Platform;
@@ -13,16 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => platform.remove());
 
-function cli(
-  args: string[],
-  environment: Record<string, string> = signing,
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { PATH: process.env.PATH, ML_URL: platform.url, ...environment };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [PROGRAM, ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout: stdout.trim(), stderr });
-    });
-  });
+async function cli(args: string[], environment: Record<string, string> = signing): Promise<CliOutcome> {
+  const outcome = await runCli(args, { ML_URL: platform.url, ...environment });
+  return { ...outcome, stdout: outcome.stdout.trim() };
 }
 
 test("a token that was made here is accepted there, and good for as long as was asked", async () => {

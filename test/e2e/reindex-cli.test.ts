@@ -1,12 +1,9 @@
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { createCollection, endedJob, ingest } from "../support/documents.js";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { promote } from "../support/registry.js";
 import { cancelJob, collectionState, uploadRandomEmbedder } from "../support/reindexing.js";
-
-const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
+import { runCli } from "../support/run-cli.js";
 
 let platform: Platform;
 
@@ -22,14 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => platform.remove());
 
-function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, ML_URL: platform.url, NO_COLOR: "1" };
-    execFile(process.execPath, [CLI, ...args], { env }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
+const cli = (...args: string[]) => runCli(args, { ML_URL: platform.url });
 
 test("without an embedder there is nothing to embed with", async () => {
   expect(await cli("reindex", "notes")).toMatchObject({
