@@ -21,10 +21,6 @@ export interface GraphOperations extends CollectionOperations, KeyOperations, Up
     { model: string; number: number },
     { model: { version: ModelVersion | null } | null }
   >;
-  "embedder-versions": Operation<
-    { name: string; first: number; after?: string },
-    { model: { kind: ModelKind; versions: Connection<EmbedderVersion> } | null }
-  >;
   "imported-versions": Operation<
     { name: string; first: number; after?: string },
     { model: ImportedModel | null }
@@ -147,11 +143,8 @@ export interface EmbedderInput {
   dimensions?: number;
 }
 
-export interface EmbedderVersion extends VersionState {
+export interface ImportedVersion extends VersionState {
   parameters: { name: string; value: string }[];
-}
-
-export interface ImportedVersion extends EmbedderVersion {
   rejection: string | null;
 }
 

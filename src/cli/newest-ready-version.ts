@@ -1,7 +1,6 @@
 import type { CliContext } from "./command.js";
 import { CommandFailure } from "./command-failure.js";
-
-const PAGE = 100;
+import { everyPage } from "./every-page.js";
 
 /** @throws {CommandFailure} NOT_FOUND for an unknown model, PRECONDITION_FAILED when none of its versions is READY */
 export async function newestReadyVersion(
@@ -9,14 +8,14 @@ export async function newestReadyVersion(
   name: string,
 ): Promise<number> {
   const ready: number[] = [];
-  let after: string | undefined;
-  do {
-    const { model } = await graph.execute("model-versions", { name, first: PAGE, after });
+  const pages = everyPage(async (page) => {
+    const { model } = await graph.execute("model-versions", { name, ...page });
     if (!model) throw unknownModel(name);
-    for (const { node } of model.versions.edges) if (node.status === "READY") ready.push(node.number);
-    const { hasNextPage, endCursor } = model.versions.pageInfo;
-    after = hasNextPage ? (endCursor ?? undefined) : undefined;
-  } while (after);
+    return model.versions;
+  });
+  for await (const { edges } of pages) {
+    for (const { node } of edges) if (node.status === "READY") ready.push(node.number);
+  }
   if (ready.length === 0) {
     throw new CommandFailure("PRECONDITION_FAILED", `model ${name} has no READY version`, "model");
   }

@@ -257,17 +257,17 @@ describe("a tracking server", () => {
 });
 
 describe("a run that was killed", () => {
-  test.each<[string, Fault]>([
-    ["before its bytes had come", { kind: "stall" }],
-    ["when its bytes had come", { kind: "stall", afterBytes: 0 }],
-  ])("%s goes on with the version that it had announced", async (name, fault) => {
+  test.each<[string, Fault, "requests" | "answered"]>([
+    ["before its bytes had come", { kind: "stall" }, "requests"],
+    ["when its bytes had come", { kind: "withhold-answer" }, "answered"],
+  ])("%s goes on with the version that it had announced", async (name, fault, reached) => {
     const proxy = await startFaultProxy(platform.url);
     try {
       proxy.inject(fault, { method: "PUT" });
       const model = name.replaceAll(" ", "-");
       const args = ["import-mlflow", "--directory", mlruns, "--model", "load", "--rename", `load=${model}`];
       const child = spawn(process.execPath, [CLI, ...args, "--url", proxy.endpoint], { stdio: "ignore" });
-      await until(() => proxy.requests.some((request) => request.startsWith("PUT")));
+      await until(() => proxy[reached].some((request) => request.startsWith("PUT")), 60_000);
       child.kill("SIGKILL");
       await once(child, "exit");
       expect((await report(args.slice(1))).models).toMatchObject([

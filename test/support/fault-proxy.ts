@@ -15,6 +15,8 @@ export type Fault =
   | { kind: "truncate"; afterBytes: number }
   /** Passes the request on and drops the connection instead of the server's answer. */
   | { kind: "lose-answer" }
+  /** Passes the request on and keeps the server's answer to itself, and the connection open. */
+  | { kind: "withhold-answer" }
   /** Inverts one byte of the answer's body. */
   | { kind: "flip"; byte: number }
   /** Waits before it passes the request on. */
@@ -34,6 +36,8 @@ export interface FaultProxy {
   endpoint: string;
   /** Requests that came, faulty ones included: `PUT /bucket/key?query`. */
   requests: string[];
+  /** What the server has answered, to faulty ones included: `PUT /bucket/key?query`. */
+  answered: string[];
   /** The newest request's header `authorization`. */
   authorization(): string | undefined;
   /** Replaces the fault that is set. */
@@ -50,13 +54,14 @@ interface Injection extends FaultOptions {
 /** @param target such as `http://127.0.0.1:9000` */
 export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let injection: Injection | undefined;
-  const requests: string[] = [];
+  const [requests, answered]: [string[], string[]] = [[], []];
   let authorization: string | undefined;
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
     ({ authorization } = request.headers);
     const fault = take(injection, request);
-    void pass(target, request, response, fault).catch(() => response.destroy());
+    const seen = () => answered.push(`${request.method} ${request.url}`);
+    void pass(target, request, response, { fault, seen }).catch(() => response.destroy());
   });
   // Nothing is answered late because this server was quicker to close a connection than its client.
   server.keepAliveTimeout = 600_000;
@@ -65,6 +70,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    answered,
     authorization: () => authorization,
     inject: (fault, options = {}) => (injection = { fault, left: options.times ?? Infinity, ...options }),
     heal: () => (injection = undefined),
@@ -88,7 +94,7 @@ async function pass(
   target: string,
   request: IncomingMessage,
   response: ServerResponse,
-  fault: Fault | undefined,
+  { fault, seen }: { fault: Fault | undefined; seen: () => void },
 ): Promise<void> {
   if (fault?.kind === "status") {
     request.resume();
@@ -102,6 +108,8 @@ async function pass(
   const onward = sendRequest(new URL(request.url!, target), { method, headers });
   request.pipe(onward);
   const [answer] = (await once(onward, "response")) as [IncomingMessage];
+  seen();
+  if (fault?.kind === "withhold-answer") return void answer.resume();
   if (fault?.kind === "lose-answer") {
     answer.resume();
     await once(answer, "end");

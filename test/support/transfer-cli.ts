@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { UNOPTIMIZED } from "./platform.js";
+import { CLI } from "./run-cli.js";
 import { runProgram } from "./run-program.js";
-
-const CLI = join(import.meta.dirname, "../../bundle/cli.js");
 
 export interface Transferred {
   tables: { name: string; rows: number; sha256: string }[];

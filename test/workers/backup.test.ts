@@ -1,21 +1,18 @@
-import { execFile } from "node:child_process";
 import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { Decrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { GraphListener } from "../support/graph-listener.js";
 import { metric, metricsOf } from "../support/metrics.js";
 import { perceptron } from "../support/onnx-models.js";
-import { UNOPTIMIZED, eventually, refusalOf, refusedStart, startPlatform } from "../support/platform.js";
+import { eventually, refusalOf, refusedStart, startPlatform } from "../support/platform.js";
 import type { Connection, Platform } from "../support/platform.js";
 import { digestOf, promote, uploadVersion } from "../support/registry.js";
+import { runCli } from "../support/run-cli.js";
 import { onServiceTier, removeServicePlace, serviceEnvironment } from "../support/service-tier.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
 import { start, upkeep } from "../support/upkeep.js";
-
-const CLI = fileURLToPath(new URL("../../bundle/cli.js", import.meta.url));
 
 let platform: Platform;
 let mirror: TemporaryFolder;
@@ -53,16 +50,9 @@ interface Outcome {
 }
 
 async function cli(environment: Record<string, string>, ...args: string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const env = { PATH: process.env.PATH, NO_COLOR: "1", ...environment };
-    execFile(process.execPath, [...UNOPTIMIZED, CLI, ...args, "--json"], { env }, (error, stdout, stderr) => {
-      try {
-        resolve({ code: error ? Number(error.code) : 0, output: JSON.parse(stdout) as Outcome["output"] });
-      } catch {
-        reject(new Error(stderr));
-      }
-    });
-  });
+  const { code, stdout, stderr } = await runCli([...args, "--json"], environment);
+  if (stdout === "") throw new Error(stderr);
+  return { code, output: JSON.parse(stdout) as Outcome["output"] };
 }
 
 /** A place where nothing is: a folder and, on the service tier, a database and a bucket of its own. */

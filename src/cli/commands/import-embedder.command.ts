@@ -8,14 +8,14 @@ import { CommandFailure, UsageError } from "../command-failure.js";
 import { readEmbedderExport } from "../embedder-export.js";
 import type { EmbedderExport, ExportFiles } from "../embedder-export.js";
 import { readEnvironment } from "../environment.js";
-import type { EmbedderInput, EmbedderVersion, ModelVersion, Pooling } from "../graph-operations.js";
+import type { EmbedderInput, ImportedVersion, ModelVersion, Pooling } from "../graph-operations.js";
 import { HubRepository } from "../hub-repository.js";
+import { readModel } from "../known-model.js";
 import { count, list, oneOf } from "../option-parsers.js";
 import { registerWhenAbsent, uploadVersion } from "../upload-version.js";
 
 const DEFAULT_HUB = "https://huggingface.co";
 const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
-const PAGE = 100;
 const REPOSITORY = /^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
 const REVISION = /^(?!.*\.\.)[\w][\w./-]*$/;
 /** Parameter of a version that says of what bytes and options it was made. */
@@ -209,24 +209,16 @@ function digestOf(value: unknown): string {
 }
 
 /** @throws {CommandFailure} when the model is there and is no embedder */
-async function versionsOf({ graph }: CliContext, name: string): Promise<EmbedderVersion[]> {
-  const versions: EmbedderVersion[] = [];
-  let after: string | undefined;
-  do {
-    const answer = await graph.execute("embedder-versions", { name, first: PAGE, after });
-    if (!answer.model) return versions;
-    if (answer.model.kind !== "TEXT_EMBEDDER") {
-      throw new CommandFailure(
-        "CONFLICT",
-        `${name} is a ${answer.model.kind} model; name another with --model`,
-        "model",
-      );
-    }
-    versions.push(...answer.model.versions.edges.map(({ node }) => node));
-    const { hasNextPage, endCursor } = answer.model.versions.pageInfo;
-    after = hasNextPage ? (endCursor ?? undefined) : undefined;
-  } while (after);
-  return versions;
+async function versionsOf(context: CliContext, name: string): Promise<ImportedVersion[]> {
+  const model = await readModel(context, name);
+  if (model && model.kind !== "TEXT_EMBEDDER") {
+    throw new CommandFailure(
+      "CONFLICT",
+      `${name} is a ${model.kind} model; name another with --model`,
+      "model",
+    );
+  }
+  return model?.versions ?? [];
 }
 
 function resultText(model: string, { number, stage, embedder }: ModelVersion, existed: boolean): string {

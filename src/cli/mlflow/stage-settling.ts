@@ -2,8 +2,8 @@ import type { CliContext } from "../command.js";
 import { CommandFailure } from "../command-failure.js";
 import { isHere } from "./import-outcome.js";
 import type { ModelOutcome, VersionOutcome } from "./import-outcome.js";
+import type { KnownModel } from "../known-model.js";
 import { isImportOf, movedVersions } from "./platform-registry.js";
-import type { KnownModel } from "./platform-registry.js";
 import type { PlannedStage, Stage } from "./stage-plan.js";
 
 type Exclusive = "STAGING" | "PRODUCTION";
