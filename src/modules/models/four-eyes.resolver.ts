@@ -3,12 +3,8 @@ import { requireNodeOfType } from "../../shared/node-id.js";
 import { RequestContext } from "../identity/index.js";
 import { ApprovePromotionInput, SetFourEyesInput, WithdrawPromotionInput } from "./four-eyes.types.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
-import {
-  ModelType,
-  RegisterModelPayload,
-  StageTransitionPayload,
-  StageTransitionType,
-} from "./model.types.js";
+import { RegisterModelPayload, StageTransitionPayload } from "./model-mutation.types.js";
+import { ModelType, StageTransitionType } from "./model.types.js";
 import type { TransitionRecord } from "./transition-record.js";
 
 /** Promotions that two persons have to want. */

@@ -119,7 +119,7 @@ export { assertModelName } from "./model-input.rules.js";
 export { ModelLifecycleService } from "./model-lifecycle.service.js";
 export type { ProductionHandler } from "./model-lifecycle.service.js";
 export { ModelRegistryService } from "./model-registry.service.js";
-export type { TrainedArtifact } from "./model-registry.service.js";
+export type { TrainedArtifact } from "./version-request.js";
 export { ModelType, ModelVersionType, StageEnum, TensorTypeEnum } from "./model.types.js";
 export { ModelVersionRow } from "./model-version.entity.js";
 export { modelLoader, versionLoader } from "./model-version.resolver.js";

@@ -1,9 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import type { Database, Transaction } from "../../ports/database.js";
-import type { ModelSignature } from "../../ports/inference-runtime.js";
 import type { ByteRange, ObjectStore } from "../../ports/object-store.js";
-import type { EmbedderOptions, EmbedderRequest } from "../../shared/embedder-options.js";
+import type { EmbedderOptions } from "../../shared/embedder-options.js";
 import { ConflictError, InvalidInputError, NotFoundError } from "../../shared/errors.js";
 import type { Page, PageRequest } from "../../shared/pagination.js";
 import { assertGranted, isGranted } from "../identity/index.js";
@@ -12,7 +11,6 @@ import { JobRepository, onceOnly } from "../operations/index.js";
 import type { JobRow, JobRun, JobService } from "../operations/index.js";
 import type { ArtifactValidation, Verdict, VersionCheck } from "./artifact-validation.js";
 import { assertEmbedder, toEmbedderRequest } from "./embedder-input.rules.js";
-import type { EmbedderInputValues } from "./embedder-input.rules.js";
 import type { ModelKind, ModelRow } from "./model.entity.js";
 import { validateModelVersionJob } from "./model.jobs.js";
 import { assertArtifactKept } from "./model-lifecycle.rules.js";
@@ -28,53 +26,13 @@ import type { ArtifactFileRecord, ModelVersionRow, Stage } from "./model-version
 import { ModelVersionRepository } from "./model-version.repository.js";
 import { filesOf } from "./version-files.js";
 import { failpoint } from "../../shared/failpoint.js";
-
-export interface ModelRegistration {
-  name: string;
-  kind: ModelKind;
-  description?: string | null;
-  tags?: { name: string; value: string }[] | null;
-}
-
-export interface VersionRequest {
-  model: string;
-  sha256: string;
-  bytes: number;
-  metrics?: { name: string; value: number }[] | null;
-  parameters?: { name: string; value: string }[] | null;
-  files?: ArtifactFileRecord[] | null;
-  embedder?: EmbedderInputValues | null;
-  idempotencyKey?: string | null;
-}
-
-/** What the platform made itself, to be stored. */
-export interface TrainedArtifact {
-  kind: ModelKind;
-  graph: Uint8Array;
-  /** Files beside the graph. */
-  files?: { name: string; content: Uint8Array }[];
-  /** TEXT_EMBEDDER: how the graph is meant to be used. */
-  embedder?: EmbedderRequest;
-}
-
-export interface StoredArtifact {
-  sha256: string;
-  bytes: number;
-  files: ArtifactFileRecord[];
-}
-
-/** A version that the platform made itself, its artifact stored and validated by `storeTrained`. */
-export interface TrainedVersion {
-  model: ModelRow;
-  artifact: StoredArtifact;
-  signature: ModelSignature;
-  embedder: EmbedderOptions | null;
-  metrics: { name: string; value: number }[];
-  parameters: { name: string; value: string }[];
-  trainingRunId: string;
-  curveId: string | null;
-  createdBy: string;
-}
+import type {
+  ModelRegistration,
+  StoredArtifact,
+  TrainedArtifact,
+  TrainedVersion,
+  VersionRequest,
+} from "./version-request.js";
 
 /** Models, their versions and the artifacts of these. */
 export class ModelRegistryService {

@@ -23,19 +23,16 @@ import type { ModelRow } from "./model.entity.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
 import { ModelRegistryService } from "./model-registry.service.js";
 import {
-  Artifact,
   CompleteModelVersionInput,
   CreateModelVersionInput,
   CreateModelVersionPayload,
-  ModelType,
-  ModelVersionType,
   PromoteModelVersionInput,
   PromotionEvent,
   RollbackModelInput,
   StageTransitionPayload,
-  StageTransitionType,
   Upload,
-} from "./model.types.js";
+} from "./model-mutation.types.js";
+import { Artifact, ModelType, ModelVersionType, StageTransitionType } from "./model.types.js";
 import type { ArtifactFileRecord, ModelVersionRow } from "./model-version.entity.js";
 import { ModelVersionPayload } from "./model-version.types.js";
 import { filesOf } from "./version-files.js";

@@ -19,14 +19,13 @@ import { RequestContext } from "../identity/index.js";
 import type { ModelKind } from "./model.entity.js";
 import { ModelLifecycleService } from "./model-lifecycle.service.js";
 import { ModelRegistryService } from "./model-registry.service.js";
+import { RegisterModelInput, RegisterModelPayload } from "./model-mutation.types.js";
 import {
   ModelConnection,
   ModelKindEnum,
   ModelType,
   ModelVersionConnection,
   ModelVersionType,
-  RegisterModelInput,
-  RegisterModelPayload,
   StageEnum,
   StageTransitionConnection,
   StageTransitionType,
