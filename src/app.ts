@@ -301,6 +301,7 @@ function createModules(
     folder: join(config.dataDir, "dumps"),
     backupDays: config.retention.backupDays,
     backupRecipients: config.backupRecipients,
+    restoreTestsPossible: config.database.dsn === undefined || config.restoreTestDsn !== undefined,
   });
   const modules = { operations, models, embeddings, training, predictions, search, upkeep };
   const resolvers = resolversOf([...Object.values(modules), curves, audit, apiKeys]);

@@ -7,7 +7,13 @@ import {
   trainEmbedderJob,
 } from "../src/modules/search/index.js";
 import { backtestSegmentJob, trainForecasterJob } from "../src/modules/training/index.js";
-import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "../src/modules/upkeep/index.js";
+import {
+  backupJob,
+  cleanupJob,
+  mirrorArtifactsJob,
+  testRestoreJob,
+  vacuumDatabaseJob,
+} from "../src/modules/upkeep/index.js";
 
 /** Every job of the platform, by its name. */
 export const jobCatalogue = {
@@ -23,6 +29,7 @@ export const jobCatalogue = {
   "mirror-artifacts": mirrorArtifactsJob,
   cleanup: cleanupJob,
   "vacuum-database": vacuumDatabaseJob,
+  "test-restore": testRestoreJob,
 };
 
 /** Every queue that has jobs. */

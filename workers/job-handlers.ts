@@ -25,5 +25,6 @@ export function jobHandlers({ models, training, search, upkeep }: App): { [N in 
     "mirror-artifacts": (options, run) => upkeep.mirror.run(options, run),
     cleanup: (options, run) => upkeep.cleanup.run(options, run),
     "vacuum-database": () => upkeep.vacuum.run(),
+    "test-restore": (options, run) => upkeep.restoreTests.run(options, run),
   };
 }

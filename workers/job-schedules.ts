@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { App } from "../src/app.js";
 import type { JobDefinition } from "../src/modules/operations/index.js";
-import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "../src/modules/upkeep/index.js";
+import {
+  backupJob,
+  cleanupJob,
+  mirrorArtifactsJob,
+  testRestoreJob,
+  vacuumDatabaseJob,
+} from "../src/modules/upkeep/index.js";
 
 interface Schedule {
   name: string;
@@ -55,6 +61,7 @@ const embedded: Schedule[] = [
 
 export function jobSchedules(config: App["config"]): Schedule[] {
   const { database, mirror, schedules, retention } = config;
+  const testable = database.dsn === undefined || config.restoreTestDsn !== undefined;
   const upkeep = [
     {
       ...{ name: "start-backup", cron: schedules.backup },
@@ -71,6 +78,10 @@ export function jobSchedules(config: App["config"]): Schedule[] {
     {
       ...{ name: "start-vacuum", cron: schedules.vacuum },
       tick: byTheClock("startVacuum", vacuumDatabaseJob, {}),
+    },
+    {
+      ...{ name: "test-restore", cron: testable ? schedules.restoreTest : "off" },
+      tick: byTheClock("startRestoreTest", testRestoreJob, { backup: null }),
     },
   ];
   return [

@@ -11,17 +11,7 @@
 set -eu
 . "$(dirname "$0")/vault-api.sh"
 
-must GET sys/mounts
-mounted=$(jq -r --arg path "$MOUNT/" '(.data // .)[$path] | select(.) | .type + " " + (.options.version // "1")' "$work/answer")
-case $mounted in
-"kv 2") ;;
-"")
-  echo '{ "type": "kv", "options": { "version": "2" } }' >"$work/body"
-  must POST "sys/mounts/$MOUNT" "$work/body"
-  echo "mounted a KV store at $MOUNT/"
-  ;;
-*) echo "$MOUNT/ is there and is no KV store of version 2 ($mounted); name another by VAULT_KV_MOUNT" >&2 && exit 1 ;;
-esac
+mount_store
 
 # policy NAME CAPABILITIES
 policy() {

@@ -80,3 +80,18 @@ set_field() {
   VALUE=$2 jq --arg name "$1" '.[$name] = env.VALUE' "$work/fields" >"$work/changed"
   mv "$work/changed" "$work/fields"
 }
+
+# A KV store of version 2 for the secrets, unless it is there.
+mount_store() {
+  must GET sys/mounts
+  mounted=$(jq -r --arg path "$MOUNT/" '(.data // .)[$path] | select(.) | .type + " " + (.options.version // "1")' "$work/answer")
+  case $mounted in
+  "kv 2") ;;
+  "")
+    echo '{ "type": "kv", "options": { "version": "2" } }' >"$work/body"
+    must POST "sys/mounts/$MOUNT" "$work/body"
+    echo "mounted a KV store at $MOUNT/"
+    ;;
+  *) echo "$MOUNT/ is there and is no KV store of version 2 ($mounted); name another by VAULT_KV_MOUNT" >&2 && exit 1 ;;
+  esac
+}

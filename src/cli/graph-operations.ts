@@ -102,6 +102,8 @@ export interface GraphOperations extends CollectionOperations, KeyOperations, Up
   >;
   job: Operation<{ id: string }, { job: Job | null }>;
   jobs: Operation<{ first: number; kind?: string; state?: string }, { jobs: Connection<Job> }>;
+  "retry-job": Operation<{ input: { job: string } }, { retryJob: { job: Pick<Job, "id" | "state"> } }>;
+  "cancel-job": Operation<{ input: { job: string } }, { cancelJob: { job: Pick<Job, "id" | "state"> } }>;
 }
 
 export type OperationName = keyof GraphOperations;

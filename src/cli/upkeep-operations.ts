@@ -11,6 +11,7 @@ export interface UpkeepOperations {
   "start-mirror": Operation<{ input: { verify: boolean } }, { startMirror: StartedJob }>;
   "start-cleanup": Operation<{ input: { days: number; dryRun: boolean } }, { startCleanup: StartedJob }>;
   "start-vacuum": Operation<{ input: object }, { startVacuum: StartedJob }>;
+  "start-restore-test": Operation<{ input: { backup?: string } }, { startRestoreTest: StartedJob }>;
   backups: Operation<{ first: number; after?: string }, { backups: Connection<Backup> }>;
   audit: Operation<
     { first: number; after?: string; actor?: string; action?: string },

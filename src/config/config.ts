@@ -129,6 +129,7 @@ export interface SchedulesConfig {
   mirror: string;
   cleanup: string;
   vacuum: string;
+  restoreTest: string;
 }
 
 export interface RetentionConfig {
@@ -167,6 +168,8 @@ export interface Config {
   backupRecipients: string[];
   /** Secret keys of age that open them. */
   backupIdentities: string[];
+  /** A database that restores are tested in, where the platform's own is a server's. */
+  restoreTestDsn?: string;
   schedules: SchedulesConfig;
   retention: RetentionConfig;
   audit: AuditConfig;
@@ -349,12 +352,14 @@ function upkeepConfig(settings: Settings) {
       bucket !== undefined ? { bucket } : folder !== undefined ? { folder: resolve(folder) } : undefined,
     backupRecipients: settings.ML_BACKUP_RECIPIENTS,
     backupIdentities: identitiesIn(settings.ML_BACKUP_IDENTITY ?? ""),
+    restoreTestDsn: settings.ML_RESTORE_TEST_DSN,
     queueRates: Object.fromEntries(rates.map(([, queue, rate]) => [queue!, Number(rate)])),
     schedules: {
       backup: settings.ML_BACKUP_CRON,
       mirror: settings.ML_MIRROR_CRON,
       cleanup: settings.ML_CLEANUP_CRON,
       vacuum: settings.ML_VACUUM_CRON,
+      restoreTest: settings.ML_RESTORE_TEST_CRON,
     },
     retention: {
       backupDays: settings.ML_BACKUP_KEEP_DAYS,

@@ -38,6 +38,7 @@ export function crossChecks(settings: Partial<Settings>): string[] {
     ...auditChecks(settings, exposed),
     ...pairChecks(settings),
     ...patienceChecks(settings),
+    ...restoreTestChecks(settings),
   ];
 }
 
@@ -95,6 +96,22 @@ function pairChecks(settings: Partial<Settings>): string[] {
   ]
     .filter(([name, other]) => settings[name] === undefined && settings[other] !== undefined)
     .map(([name, other]) => `${name}: required when ${other} is set`);
+}
+
+/** What a test fills it empties again. */
+function restoreTestChecks({
+  ML_RESTORE_TEST_DSN: test,
+  ML_VECTOR_DB_DSN: own,
+}: Partial<Settings>): string[] {
+  if (test === undefined) return [];
+  if (own === undefined) {
+    return [
+      "ML_VECTOR_DB_DSN: required when ML_RESTORE_TEST_DSN is set; the embedded database is tested in a folder",
+    ];
+  }
+  const placeOf = (dsn: string) => [new URL(dsn).host, new URL(dsn).pathname].join("");
+  if (placeOf(test) !== placeOf(own)) return [];
+  return ["ML_RESTORE_TEST_DSN: must not be the platform's own database, ML_VECTOR_DB_DSN"];
 }
 
 /** Whoever waits for an answer is silent all the while. */

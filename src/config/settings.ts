@@ -243,6 +243,8 @@ const settingsShape = {
   ML_CLEANUP_CRON: cron("0 4 * * 0"),
   ML_CLEANUP_DAYS: whole(1, 36_500, 30),
   ML_VACUUM_CRON: cron("0 5 * * 0"),
+  ML_RESTORE_TEST_CRON: cron("0 6 * * 0"),
+  ML_RESTORE_TEST_DSN: url(["postgres:", "postgresql:"]),
   ML_PREDICTION_LOG_DAYS: whole(1, 36_500, 90),
   ML_EVENT_DAYS: whole(1, 36_500, 7),
   ML_AUDIT_QUERIES: flag,

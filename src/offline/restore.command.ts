@@ -5,30 +5,37 @@ import { FolderArchive } from "../adapters/embedded/folder-archive.js";
 import { ClusterRestorer } from "../adapters/embedded/cluster-restorer.js";
 import { FolderObjectStore } from "../adapters/embedded/folder-object-store.js";
 import { PostgresRestorer } from "../adapters/service/postgres-restorer.js";
+import { RestoreTestDatabase } from "../adapters/service/restore-test-database.js";
 import type { Config } from "../config/config.js";
-import { RestoreService, decrypterOf } from "../modules/upkeep/index.js";
+import { NO_TEST_DATABASE, RestoreService, decrypterOf } from "../modules/upkeep/index.js";
 import type { DatabaseRestorer } from "../ports/database-dumper.js";
+import { PreconditionFailedError } from "../shared/errors.js";
 import { openMirror, openStorage } from "../storage.js";
 import type { Storage } from "../storage.js";
 import type { OfflineCommand } from "./offline-command.js";
 
-/** restore --from <id|latest|manifest.json> [--objects <folder>] */
+/** restore --from <id|latest|manifest.json> [--objects <folder>] [--test] */
 export const restoreCommand: OfflineCommand = async ({ config, logger, report }, args) => {
   const { values } = parseArgs({
     args,
-    options: { from: { type: "string", default: "latest" }, objects: { type: "string" } },
+    options: {
+      from: { type: "string", default: "latest" },
+      objects: { type: "string" },
+      test: { type: "boolean", default: false },
+    },
   });
   const storage = await openStorage(() => config, logger);
   const mirrors = [await openMirror(() => config, logger), await openFolder(values.objects)];
   const places = mirrors.filter((mirror) => mirror !== undefined);
   try {
     const restoring = new RestoreService({
-      ...{ storage, mirrors: places, restorer: createRestorer(config), report },
+      ...{ storage, mirrors: places, report },
+      restorer: values.test ? createTestRestorer(config) : createRestorer(config),
       migrations: migrations.map((Migration) => new Migration().name),
       folder: join(config.dataDir, "dumps"),
       ...(config.backupIdentities.length > 0 ? { decrypter: decrypterOf(config.backupIdentities) } : {}),
     });
-    return await restoring.restore(values.from);
+    return await (values.test ? restoring.test(values.from) : restoring.restore(values.from));
   } finally {
     for (const { store } of [storage, ...places]) await store.close();
   }
@@ -36,7 +43,19 @@ export const restoreCommand: OfflineCommand = async ({ config, logger, report },
 
 function createRestorer({ database: { dsn, tls }, postgresBin: bin, dataDir }: Config): DatabaseRestorer {
   if (dsn === undefined) return new ClusterRestorer(join(dataDir, "database"));
-  return new PostgresRestorer({ dsn, tls, bin });
+  return new PostgresRestorer({ dsn, variable: "ML_VECTOR_DB_DSN", tls, bin });
+}
+
+/** @throws {PreconditionFailedError} where a database server is used, and no database for tests is named */
+function createTestRestorer({
+  database: { dsn },
+  restoreTestDsn,
+  postgresBin: bin,
+  dataDir,
+}: Config): DatabaseRestorer {
+  if (dsn === undefined) return new ClusterRestorer(join(dataDir, "restore-test"));
+  if (restoreTestDsn !== undefined) return new RestoreTestDatabase({ dsn: restoreTestDsn, bin });
+  throw new PreconditionFailedError(NO_TEST_DATABASE);
 }
 
 /** A folder laid out as ML_MIRROR_DIR is. */

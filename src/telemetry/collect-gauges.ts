@@ -13,6 +13,7 @@ import {
   mirrorMissingAge,
   modelCacheBytes,
   outboxLag,
+  restoreTestLastSuccess,
 } from "./metrics.js";
 
 interface QueueSource {
@@ -61,6 +62,7 @@ export interface GaugeSources {
   /** Whichever process did it. */
   backups: UpkeepSource;
   mirror: MirrorSource;
+  restoreTests: UpkeepSource;
   apiKeys: KeySource;
   /** Seals of the audit log. */
   sealer: LagSource;
@@ -111,9 +113,12 @@ async function collectQueues(queue: QueueSource): Promise<void> {
   }
 }
 
-async function collectUpkeep({ backups, mirror }: GaugeSources): Promise<void> {
-  const [backup, mirrored] = await Promise.all([backups.lastSuccess(), mirror.lastSuccess()]);
+async function collectUpkeep({ backups, mirror, restoreTests }: GaugeSources): Promise<void> {
+  const [backup, mirrored, tested] = await Promise.all(
+    [backups, mirror, restoreTests].map((source) => source.lastSuccess()),
+  );
   if (backup) backupLastSuccess.set(backup.getTime() / 1000);
+  if (tested) restoreTestLastSuccess.set(tested.getTime() / 1000);
   if (mirrored) mirrorLag.set((Date.now() - mirrored.getTime()) / 1000);
 }
 

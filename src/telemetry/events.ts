@@ -19,6 +19,7 @@ import {
   operationErrors,
   operations,
   reindexes,
+  restoreTestSeconds,
   requestDuration,
   searchDuration,
   stageTransitions,
@@ -108,6 +109,12 @@ export function reportDocuments({ collection, ...counts }: DocumentReport): void
 export function reportBackup(backup: { backup: string; bytes: number; seconds: number }): void {
   backupBytes.set(backup.bytes);
   logger.info({ event: "backup.taken", ...backup }, "a backup was taken");
+}
+
+/** A backup was restored where restores are tested. */
+export function reportRestoreTest(test: { backup: string; seconds: number }): void {
+  restoreTestSeconds.set(test.seconds);
+  logger.info({ event: "backup.restore_tested", ...test }, "a restore was tested");
 }
 
 /** Something was removed for good, or would have been. */

@@ -251,6 +251,21 @@ export const backupBytes = new Gauge({
   registers,
 });
 
+export const restoreTestLastSuccess = new Gauge({
+  name: "restore_test_last_success_timestamp_seconds",
+  help: "When the last restore was tested that brought everything back; 0: never; nothing where none can be.",
+  registers,
+});
+
+export const restoreTestSeconds = new Gauge({
+  name: "restore_test_seconds",
+  help: "How long the last restore took that this process tested.",
+  registers,
+});
+
+// Where none has been, 0 would be a record.
+for (const gauge of [restoreTestLastSuccess, restoreTestSeconds]) gauge.remove();
+
 export const mirrorLag = new Gauge({
   name: "mirror_lag_seconds",
   help: "Age of the last complete mirroring: what was stored before it is in the mirror.",

@@ -96,13 +96,10 @@ test("everything waits for what it needs, and all that is needed is there", () =
       expect(condition).toBe(ONE_SHOT.includes(name) ? "service_completed_successfully" : "service_healthy");
     }
   }
-  for (const [, { depends_on }] of platform) {
+  for (const [name, { depends_on }] of platform) {
     expect(Object.keys(depends_on!)).toEqual([
-      "postgres",
-      "wal-receiver",
-      "redis-queue",
-      "redis-cache",
-      "create-buckets",
+      ...["postgres", "wal-receiver", "redis-queue", "redis-cache", "create-buckets"],
+      ...(name === "worker-maintenance" ? ["restore-test"] : []),
     ]);
   }
 });
@@ -119,7 +116,7 @@ test("ports are open on this machine alone, and the engines have none but the S3
   ]);
   for (const [, port] of open) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   expect(networks.back).toEqual({ internal: true });
-  for (const name of ["postgres", "redis-queue", "redis-cache", "wal-receiver"]) {
+  for (const name of ["postgres", "restore-test", "redis-queue", "redis-cache", "wal-receiver"]) {
     expect(services[name]!.networks).toEqual(["back"]);
   }
 });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { runProgram } from "../support/run-program.js";
-import { kubernetesTools } from "./kubernetes-tools.js";
+import { deployTools } from "./deploy-tools.js";
 import { objectsOf } from "./manifests.js";
 import type { KubernetesObject } from "./manifests.js";
 
@@ -27,7 +27,7 @@ export interface ChartRun {
 
 /** What `helm install` would send. @throws with what Helm says of values that the chart refuses */
 export async function renderChart(chart: string, run: ChartRun): Promise<KubernetesObject[]> {
-  const { helms } = await kubernetesTools();
+  const { helms } = await deployTools();
   const { program } = helms.find(({ version }) => version === (run.helm ?? "4"))!;
   const folder = join(FOLDER, chart);
   const output = await runProgram(program, [
@@ -40,7 +40,7 @@ export async function renderChart(chart: string, run: ChartRun): Promise<Kuberne
 
 /** @throws with what Helm finds questionable in a chart */
 export async function lintChart(chart: string, values: string): Promise<void> {
-  const { helms } = await kubernetesTools();
+  const { helms } = await deployTools();
   const folder = join(FOLDER, chart);
   const options = ["--strict", "--quiet", "--kube-version", "1.37.0"];
   await runProgram(helms[0]!.program, [

@@ -82,7 +82,7 @@ describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
       });
       const accounts = ofKind(objects, "ServiceAccount").map(({ metadata }) => metadata.name);
       expect(accounts).toContain(spec.serviceAccountName);
-      for (const { securityContext, resources } of spec.containers) {
+      for (const { securityContext, resources } of [...(spec.initContainers ?? []), ...spec.containers]) {
         expect(securityContext).toEqual({
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
@@ -121,8 +121,10 @@ describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
   test("no secret is written down: all come from outside, and processes get them as files", () => {
     expect(ofKind(objects, "Secret")).toEqual([]);
     for (const workload of workloads) {
-      const secretive = Object.keys(environmentOf(workload)).filter(
-        (name) => SECRET_VARIABLES.includes(name as never) || /PASSWORD|SECRET$/.test(name),
+      const secretive = Object.entries(environmentOf(workload)).filter(
+        ([name, value]) =>
+          (SECRET_VARIABLES.includes(name as never) || /PASSWORD|SECRET$/.test(name)) &&
+          !WITHIN_THE_POD.test(value),
       );
       expect([workload.name, secretive]).toEqual([workload.name, []]);
     }
@@ -245,6 +247,31 @@ describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
     expect(needed.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(connections - 10);
   });
 
+  test("restores are tested beside the maintenance worker, on the server's own image, where nobody else reaches it", () => {
+    const { spec } = workloads.find((each) => each.name === "worker-maintenance")!;
+    const [server, ...others] = spec.initContainers!;
+    expect(others).toEqual([]);
+    const [catalogue] = ofKind(objects, "ImageCatalog");
+    expect(server!.image).toBe(at(catalogue, "spec.images.0.image"));
+    expect(server).toMatchObject({
+      restartPolicy: "Always",
+      args: expect.arrayContaining(["-clisten_addresses=localhost"]),
+    });
+    const { ML_RESTORE_TEST_DSN: dsn = "" } = environmentOf(processes.find((each) => each.spec === spec)!);
+    expect(dsn).toMatch(WITHIN_THE_POD);
+    const variables = Object.fromEntries(server!.env!.map(({ name: each, value }) => [each, value]));
+    expect(new URL(dsn).username).toBe(variables.POSTGRES_USER);
+    // As much room as the dump has.
+    const sizeOf = (volume: string) =>
+      at(
+        spec.volumes!.find((each) => each.name === volume),
+        "ephemeral.volumeClaimTemplate.spec.resources.requests.storage",
+      );
+    expect(sizeOf("restore-test")).toBe(sizeOf("data"));
+    const apart = processes.filter((each) => each.spec !== spec);
+    expect(apart.filter((each) => "ML_RESTORE_TEST_DSN" in environmentOf(each))).toEqual([]);
+  });
+
   test("a GPU worker asks for a GPU on a node that has one", () => {
     const { spec } = workloads.find((each) => each.name === "worker-gpu")!;
     expect(spec).toMatchObject({
@@ -307,8 +334,11 @@ const ONLY_IN_A_CLUSTER = new Set([
   ...["ML_REDIS_CA", "ML_REDIS_CERT", "ML_REDIS_KEY", "ML_S3_CA", "ML_S3_REGION"],
   ...["ML_API_KEY_SECRET", "ML_AUDIT_KEY", "ML_INFERENCE_WORKERS"],
 ]);
+/** Nobody but the pod's own containers reaches it: there is no password to know. */
+const WITHIN_THE_POD = /^postgresql:\/\/\w+@localhost:5432\/\w+$/;
 /** Where things are differs. */
 const PLACES = new Set([
+  "ML_RESTORE_TEST_DSN",
   ...["ML_S3_ENDPOINT", "ML_S3_PUBLIC_ENDPOINT", "ML_S3_BUCKET", "ML_MIRROR_BUCKET"],
   "OTEL_EXPORTER_OTLP_ENDPOINT",
 ]);

@@ -2,7 +2,8 @@ import { parseArgs } from "node:util";
 import { CHARTS, lintChart, renderChart } from "./charts.js";
 import { readCustomDefinitions, unlistedFields } from "./custom-resources.js";
 import { imagesOf } from "./images.js";
-import { kubernetesTools } from "./kubernetes-tools.js";
+import { deployTools } from "./deploy-tools.js";
+import { lintDockerfile } from "./dockerfiles.js";
 import { idOf, renderOverlay } from "./manifests.js";
 import type { KubernetesObject } from "./manifests.js";
 import { complaintsOf, kindOf, readDefinitions } from "./schema.js";
@@ -18,7 +19,7 @@ const { values } = parseArgs({
   },
 });
 
-const { kinds, definitions } = readDefinitions((await kubernetesTools()).definitions);
+const { kinds, definitions } = readDefinitions((await deployTools()).definitions);
 const custom = values.crds ? readCustomDefinitions(values.crds) : undefined;
 
 /** Kubernetes' own kinds have schemas; of others the fields that are written are listed. */
@@ -44,10 +45,16 @@ for (const [chart, environments] of Object.entries(CHARTS)) {
 }
 const images = [...new Set([...rendered.values()].flat().flatMap(imagesOf))].sort();
 if (values.images) console.log(images.join("\n"));
-else report();
+else await report();
 
-function report(): void {
+async function report(): Promise<void> {
   let mistakes = 0;
+  for (const file of ["deploy/docker/Dockerfile", "deploy/docker/Dockerfile.gpu"]) {
+    const found = await lintDockerfile(file);
+    mistakes += found.length;
+    console.log(`${file}: ${found.length} mistakes`);
+    for (const complaint of found) console.log(`  ${complaint}`);
+  }
   for (const [name, objects] of rendered) {
     const found = objects.flatMap(mistakesOf);
     mistakes += found.length;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { runProgram } from "../support/run-program.js";
-import { kubernetesTools } from "./kubernetes-tools.js";
+import { deployTools } from "./deploy-tools.js";
 
 export interface KubernetesObject {
   apiVersion: string;
@@ -19,7 +19,7 @@ const ROOT = join(import.meta.dirname, "../../..");
 
 /** What `kubectl apply -k` would send. */
 export async function renderOverlay(name: string): Promise<KubernetesObject[]> {
-  const { kubectl } = await kubernetesTools();
+  const { kubectl } = await deployTools();
   return objectsOf(await runProgram(kubectl, ["kustomize", join(ROOT, "deploy/kubernetes/overlays", name)]));
 }
 

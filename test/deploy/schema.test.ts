@@ -1,8 +1,8 @@
-import { kubernetesTools } from "./kubernetes-tools.js";
+import { deployTools } from "./deploy-tools.js";
 import { complaintsOf, readDefinitions } from "./schema.js";
 import { unlistedFields } from "./custom-resources.js";
 
-const { kinds, definitions } = readDefinitions((await kubernetesTools()).definitions);
+const { kinds, definitions } = readDefinitions((await deployTools()).definitions);
 
 test("a field that Kubernetes does not know is named, and a wrong type, and what is missing", () => {
   const service = { metadata: { name: "a" }, spec: { ports: [{ port: "http", target: 1 }], selektor: {} } };

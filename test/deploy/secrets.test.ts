@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { readFromRoot } from "../support/compose-file.js";
 import { runProgram } from "../support/run-program.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { kubernetesTools } from "./kubernetes-tools.js";
+import { deployTools } from "./deploy-tools.js";
 import { renderOverlay } from "./manifests.js";
 import { at, environmentOf, isProcess, ofKind, workloadsOf } from "./workloads.js";
 
@@ -69,7 +69,7 @@ async function filledIn(template: string, values: Record<string, string>): Promi
     join(path, "templates/a.yaml"),
     `filled: {{ with dict ${fields.join(" ")} }}${template}{{ end }}\n`,
   );
-  const { helms } = await kubernetesTools();
+  const { helms } = await deployTools();
   return (parse(await runProgram(helms[0]!.program, ["template", "a", path])) as { filled: string }).filled;
 }
 

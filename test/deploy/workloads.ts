@@ -23,6 +23,8 @@ export interface PodSpec {
   nodeSelector?: Record<string, string>;
   tolerations?: object[];
   topologySpreadConstraints?: object[];
+  /** Those that stay beside the others have a policy of restarts. */
+  initContainers?: (Container & { restartPolicy?: string })[];
   containers: Container[];
   volumes?: { name: string; secret?: { secretName: string }; configMap?: { name: string } }[];
 }

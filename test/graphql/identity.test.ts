@@ -94,6 +94,7 @@ const OPERATIONS: Record<string, [document: string, allowed: Allowed]> = {
   startMirror: [`mutation { startMirror(input: { idempotencyKey: "" }) { cursor } }`, OPERATORS],
   startCleanup: [`mutation { startCleanup(input: { days: -1 }) { cursor } }`, OPERATORS],
   startVacuum: [`mutation { startVacuum(input: { idempotencyKey: "" }) { cursor } }`, OPERATORS],
+  startRestoreTest: [`mutation { startRestoreTest(input: { idempotencyKey: "" }) { cursor } }`, OPERATORS],
   protectModelVersion: [
     `mutation { protectModelVersion(input: { model: "absent", number: 1 }) { version { number } } }`,
     OPERATORS,

@@ -36,7 +36,7 @@ let superuser: string | undefined;
 beforeAll(async () => {
   collector = await startSpanCollector();
   const folder = await temporaryFolder();
-  const tier = await serviceEnvironment(folder.path);
+  const tier = await serviceEnvironment(folder.path, { migrated: true });
   superuser = tier.ML_VECTOR_DB_DSN;
   platform = await startPlatform({
     dataDir: folder.path,

@@ -1,8 +1,12 @@
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Decrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import pg from "pg";
 import { startPostgres } from "../support/postgres-server.js";
 import type { PostgresServer } from "../support/postgres-server.js";
 import { runProgram } from "../support/run-program.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
 import { startVaultStub } from "../support/vault-stub.js";
 import type { VaultStub } from "../support/vault-stub.js";
 
@@ -150,5 +154,85 @@ describe("rotate-secrets.sh database", () => {
     vault.refuse(undefined);
     expect(await rotate()).toContain("writing down what is true");
     await login(newest("database/postgres")!.dsn!);
+  });
+});
+
+describe("export-secrets.sh and restore-secrets.sh", () => {
+  const CANARY = "canary-of-the-export";
+  let folder: TemporaryFolder;
+  let file: string;
+  let identities: string[];
+  let variables: Record<string, string>;
+
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+    file = join(folder.path, "secrets.json.age");
+    identities = [await generateIdentity(), await generateIdentity()];
+    const recipients = await Promise.all(identities.map(identityToRecipient));
+    await writeFile(join(folder.path, "key"), `# created\n${identities[1]}\n`);
+    variables = {
+      ...{ ML_BACKUP_RECIPIENTS: recipients.join(), ML_BACKUP_IDENTITY_FILE: join(folder.path, "key") },
+      TMPDIR: folder.path,
+    };
+    await run("setup-vault.sh", [], { ML_VECTOR_DB_DSN: DSN, ML_S3_SECRET_ACCESS_KEY: CANARY });
+  });
+
+  afterEach(() => folder.remove());
+
+  test("an export holds every secret for its recipients, and not a word of them for others", async () => {
+    expect(await run("export-secrets.sh", [file], variables)).toContain(
+      "wrote 5 secrets of secret/ml-platform",
+    );
+    const stored = await readFile(file);
+    expect(stored.toString("latin1")).toMatch(/^age-encryption\.org\/v1\n/);
+    for (const word of [CANARY, "p%40ss%2Fword", newest("jwt/main")!.secret_key!, "secret_key"])
+      expect(stored.includes(word)).toBe(false);
+    for (const identity of identities) {
+      const decrypter = new Decrypter();
+      decrypter.addIdentity(identity);
+      const { secrets } = JSON.parse(await decrypter.decrypt(stored, "text")) as { secrets: object };
+      expect(secrets).toEqual(
+        Object.fromEntries(
+          [...vault.secrets].map(([name, all]) => [name.replace("ml-platform/", ""), all.at(-1)]),
+        ),
+      );
+    }
+    // What was gathered on the way is gone.
+    expect((await readdir(folder.path)).sort()).toEqual(["key", "secrets.json.age"]);
+  });
+
+  test("a lost Vault gets all of them back, and one that lives on keeps its own", async () => {
+    await run("export-secrets.sh", [file], variables);
+    const before = new Map(vault.secrets);
+    vault.secrets.clear();
+    vault.mounts.delete("secret/");
+    expect(await run("restore-secrets.sh", [file], variables)).toContain("wrote secret/ml-platform/jwt/main");
+    const names = [...before.keys()].sort();
+    expect([...vault.secrets.keys()].sort()).toEqual(names);
+    for (const name of names) expect(vault.secrets.get(name)!.at(-1)).toEqual(before.get(name)!.at(-1));
+
+    await run("rotate-secrets.sh", ["--force", "jwt"]);
+    const rotated = structuredClone([...vault.secrets]);
+    const again = await run("restore-secrets.sh", [file], variables);
+    expect(again).toContain("ml-platform/jwt/main is there and is another: left as it is");
+    expect(again).toContain("ml-platform/audit/main is there\n");
+    expect([...vault.secrets]).toEqual(rotated);
+  });
+
+  test("nothing is overwritten, nobody else opens it, and no recipient means no export", async () => {
+    await writeFile(file, "of before");
+    await expect(run("export-secrets.sh", [file], variables)).rejects.toThrow("overwrites nothing");
+    expect(await readFile(file, "utf8")).toBe("of before");
+    const other = join(folder.path, "other.age");
+    await expect(
+      run("export-secrets.sh", [other], { ...variables, ML_BACKUP_RECIPIENTS: "" }),
+    ).rejects.toThrow("ML_BACKUP_RECIPIENTS");
+    await expect(
+      run("export-secrets.sh", [other], { ...variables, ML_BACKUP_RECIPIENTS: "age1nobody" }),
+    ).rejects.toThrow("age1nobody");
+    await run("export-secrets.sh", [other], variables);
+    await writeFile(join(folder.path, "key"), await generateIdentity());
+    await expect(run("restore-secrets.sh", [other], variables)).rejects.toThrow("no identity matched");
+    expect((await readdir(folder.path)).sort()).toEqual(["key", "other.age", "secrets.json.age"]);
   });
 });

@@ -60,7 +60,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), "254carbon-cluster-"));
   const token = issueToken({ exp: Math.floor(Date.now() / 1000) + TOKEN_SECONDS });
   const { servers } = options;
-  const place = servers ? addressesOf(servers) : await serviceEnvironment(folder);
+  const place = servers ? addressesOf(servers) : await serviceEnvironment(folder, { migrated: true });
   const shared: Record<string, string> = { ...COMMON, ...place, ...options.environment };
   const gateways: ClusterProcess[] = [];
   const workers: ClusterProcess[] = [];

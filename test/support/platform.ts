@@ -60,8 +60,12 @@ export interface PlatformOptions {
 /** Starts the compiled platform on a free port, on the tier of this run, and waits until it is ready. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const dataDir = options.dataDir ?? (await newDataDir());
+  const migrated = options.dataDir === undefined;
   // Whoever names a database has chosen its servers.
-  const tier = options.environment?.ML_VECTOR_DB_DSN === undefined ? await serviceEnvironment(dataDir) : {};
+  const tier =
+    options.environment?.ML_VECTOR_DB_DSN === undefined
+      ? await serviceEnvironment(dataDir, { migrated })
+      : {};
   const child = spawnPlatform(dataDir, { ...tier, ...options.environment }, options.args);
   const { log, url, stderr } = await untilReady(child).catch((error: unknown) => {
     child.kill("SIGKILL");

@@ -11,6 +11,8 @@ export interface ServiceAddresses {
   redis: string;
   cacheRedis: string;
   s3: string;
+  /** A database that has been migrated, to copy: what that takes, a run takes once. */
+  template?: string;
 }
 
 /** Variable in which the run tells its tests the addresses, as JSON; absent on the embedded tier. */
@@ -34,10 +36,15 @@ export interface ServicePlace {
 /**
  * What a platform on this data folder is started with: a database, a bucket and a prefix of its own, the same ones
  * whenever it starts on the folder again; nothing on the embedded tier.
+ * @param migrated whether a database that is made has the platform's tables already
  */
-export async function serviceEnvironment(dataDir: string): Promise<Record<string, string>> {
+export async function serviceEnvironment(
+  dataDir: string,
+  { migrated = false } = {},
+): Promise<Record<string, string>> {
   if (!addresses) return {};
-  const place = byFolder.get(dataDir) ?? makeServicePlace(addresses);
+  const place =
+    byFolder.get(dataDir) ?? makeServicePlace(addresses, migrated ? addresses.template : undefined);
   byFolder.set(dataDir, place);
   return (await place).environment;
 }
@@ -50,15 +57,15 @@ export async function removeServicePlace(dataDir: string): Promise<void> {
 }
 
 /** A database, a bucket and a prefix that nobody else uses. */
-export async function makeServicePlace({
-  postgres,
-  postgresBin,
-  redis,
-  cacheRedis,
-  s3,
-}: ServiceAddresses): Promise<ServicePlace> {
+export async function makeServicePlace(
+  { postgres, postgresBin, redis, cacheRedis, s3 }: ServiceAddresses,
+  template?: string,
+): Promise<ServicePlace> {
   const name = `t${randomUUID().replaceAll("-", "")}`;
-  await administer(postgres, `CREATE DATABASE ${name}`);
+  await administer(
+    postgres,
+    `CREATE DATABASE ${name}${template === undefined ? "" : ` TEMPLATE ${template}`}`,
+  );
   await makeBucket(s3, name);
   const dsn = new URL(postgres);
   dsn.pathname = `/${name}`;

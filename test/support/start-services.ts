@@ -1,8 +1,11 @@
+import { join } from "node:path";
 import { startPostgres } from "./postgres-server.js";
 import { startRedis } from "./redis-server.js";
 import { startS3 } from "./s3-server.js";
-import { SERVICES_VARIABLE } from "./service-tier.js";
+import { runProgram } from "./run-program.js";
+import { SERVICES_VARIABLE, makeServicePlace } from "./service-tier.js";
 import type { ServiceAddresses } from "./service-tier.js";
+import { temporaryFolder } from "./temporary-folder.js";
 
 let running: { stop(): Promise<void> } | undefined;
 
@@ -10,7 +13,19 @@ let running: { stop(): Promise<void> } | undefined;
 export default async function startRun(): Promise<void> {
   const services = await startServices();
   running = services;
-  process.env[SERVICES_VARIABLE] = JSON.stringify(services.addresses);
+  const template = await makeTemplate(services.addresses);
+  process.env[SERVICES_VARIABLE] = JSON.stringify({ ...services.addresses, template });
+}
+
+/** @returns the name of a database that has been migrated, and that nobody is connected to */
+async function makeTemplate(addresses: ServiceAddresses): Promise<string> {
+  const { environment } = await makeServicePlace(addresses);
+  const folder = await temporaryFolder();
+  await runProgram(process.execPath, [join(import.meta.dirname, "../../bundle/main.js"), "migrate"], {
+    env: { PATH: process.env.PATH, ML_DATA_DIR: folder.path, ...environment },
+  });
+  await folder.remove();
+  return new URL(environment.ML_VECTOR_DB_DSN!).pathname.slice(1);
 }
 
 /** After the last test. */

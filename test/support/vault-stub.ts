@@ -37,6 +37,8 @@ export async function startVaultStub(): Promise<VaultStub> {
       return [200, { data: Object.fromEntries([...logins].map((each) => [each, {}])) }];
     const [, kind, rest = ""] =
       /^(sys\/mounts|sys\/auth|sys\/policies\/acl|auth|secret\/data)\/(.+)$/.exec(path) ?? [];
+    const listed = /^secret\/metadata\/(.*)\?list=true$/.exec(path);
+    if (listed) return list(listed[1]!);
     if (kind === "sys/mounts") mounts.set(`${rest}/`, body as { type: string });
     else if (kind === "sys/auth") logins.add(`${rest}/`);
     else if (kind === "sys/policies/acl")
@@ -49,6 +51,11 @@ export async function startVaultStub(): Promise<VaultStub> {
     const versions = secrets.get(name);
     if (!versions) return [404, { errors: [] }];
     return [200, { data: { data: versions.at(-1), metadata: { version: versions.length } } }];
+  };
+  const list = (folder: string): [number, unknown] => {
+    const below = [...secrets.keys()].filter((name) => name.startsWith(folder));
+    const keys = below.map((name) => /^[^/]+\/?/.exec(name.slice(folder.length))![0]);
+    return keys.length === 0 ? [404, { errors: [] }] : [200, { data: { keys: [...new Set(keys)] } }];
   };
   const write = (
     name: string,

@@ -10,13 +10,13 @@ import { assertRecentProgram, runPostgresProgram } from "./postgres-programs.js"
 const OURS = `
   SELECT format('%I.%I', n.nspname, c.relname) AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname IN ('public', 'vectors', 'bullmq') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+  WHERE n.nspname IN ('public', 'vectors', 'partitions', 'bullmq') AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
   ORDER BY 1`;
 
-/** Undoes a restore that is complete but not right: the database was empty before. */
-const EMPTY_AGAIN = `
-  DROP SCHEMA IF EXISTS vectors CASCADE;
+/** Undoes a restore that is complete: the database was empty before. */
+export const EMPTY_AGAIN = `
+  DROP SCHEMA IF EXISTS vectors, partitions CASCADE;
   DO $$ DECLARE item record; BEGIN
     FOR item IN SELECT c.oid::regclass AS name FROM pg_class c
       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -30,6 +30,8 @@ const EMPTY_AGAIN = `
 
 export interface PostgresRestorerOptions {
   dsn: string;
+  /** That has the DSN. */
+  variable: string;
   tls: TlsFiles;
   bin?: string;
 }
@@ -45,7 +47,7 @@ export class PostgresRestorer implements DatabaseRestorer {
     if (found.length === 0) return;
     const names = found.slice(0, 5).map(({ name }) => name);
     throw new PreconditionFailedError(
-      `the database of ML_VECTOR_DB_DSN holds ${found.length} tables or the like (${names.join(", ")} ...); ` +
+      `the database of ${this.options.variable} holds ${found.length} tables or the like (${names.join(", ")} ...); ` +
         "a restore overwrites nothing: create an empty database",
     );
   }
@@ -80,10 +82,13 @@ export class PostgresRestorer implements DatabaseRestorer {
     return decodeURIComponent(new URL(textNow(this.options.dsn)).pathname.slice(1));
   }
 
-  private async connected<T>(work: (query: RunQuery) => Promise<T>): Promise<T> {
+  /** Runs statements on one connection, which is closed behind them. */
+  async connected<T>(work: (query: RunQuery) => Promise<T>): Promise<T> {
     const client = new pg.Client(await postgresConnection(this.options.dsn, this.options.tls));
     await client.connect().catch((error: Error) => {
-      throw new UnavailableError(`the database of ML_VECTOR_DB_DSN does not answer: ${error.message}`);
+      throw new UnavailableError(
+        `the database of ${this.options.variable} does not answer: ${error.message}`,
+      );
     });
     try {
       return await work(async (sql) => (await client.query(sql)).rows as never);

@@ -26,6 +26,7 @@ import { restore } from "./restore.command.js";
 import { rollback } from "./rollback.command.js";
 import { runs } from "./runs.command.js";
 import { search } from "./search.command.js";
+import { testRestore } from "./test-restore.command.js";
 import { token } from "./token.command.js";
 import { train } from "./train.command.js";
 import { trainEmbedder } from "./train-embedder.command.js";
@@ -57,6 +58,7 @@ export const commands: CliCommand[] = [
   backup,
   backups,
   restore,
+  testRestore,
   mirror,
   cleanup,
   vacuum,

@@ -32,6 +32,7 @@ export const auditedMutations: Readonly<Record<string, AuditedMutation>> = {
   startMirror: { target: "mirror", shows: ["verify"] },
   startCleanup: { target: "artifacts", shows: ["days", "dryRun"] },
   startVacuum: { target: "database", shows: [] },
+  startRestoreTest: { target: "backups", shows: ["backup"] },
   createApiKey: { target: "key:{name}", shows: ["roles", "grants", "expiresInDays"] },
   rotateApiKey: { target: "key:{id id}", shows: ["overlapDays"] },
   revokeApiKey: { target: "key:{id id}", shows: [] },

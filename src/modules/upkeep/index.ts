@@ -15,7 +15,14 @@ import { encrypterFor } from "./dump-cipher.js";
 import { MirrorService } from "./mirror.service.js";
 import type { MirrorStores } from "./mirror.service.js";
 import { UpkeepJobs } from "./upkeep-jobs.service.js";
-import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "./upkeep.jobs.js";
+import { RestoreTestService } from "./restore-test.service.js";
+import {
+  backupJob,
+  cleanupJob,
+  mirrorArtifactsJob,
+  testRestoreJob,
+  vacuumDatabaseJob,
+} from "./upkeep.jobs.js";
 import { UpkeepResolver } from "./upkeep.resolver.js";
 import { VacuumService } from "./vacuum.service.js";
 
@@ -27,6 +34,7 @@ export interface UpkeepModule {
   mirror: MirrorService;
   cleanup: CleanupService;
   vacuum: VacuumService;
+  restoreTests: RestoreTestService;
   resolvers: object[];
   nodeSources: NodeSource[];
 }
@@ -47,6 +55,8 @@ export interface UpkeepModuleOptions {
   backupDays: number;
   /** Public keys of age that dumps are encrypted for; none: they are not. */
   backupRecipients: readonly string[];
+  /** Whether there is a place where restores may be tested. */
+  restoreTestsPossible: boolean;
 }
 
 export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
@@ -58,7 +68,9 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
   models.validation.onAccepted((files) => mirror.keepArtifacts(files));
   const planner = new CleanupPlanner({ database, store, archive, models, search, backups, backupDays });
   const cleanup = new CleanupService({ database, store, archive, mirror, models, search, planner });
-  for (const job of [backupJob, mirrorArtifactsJob, cleanupJob, vacuumDatabaseJob]) {
+  const possible = options.restoreTestsPossible;
+  const restoreTests = new RestoreTestService({ database, backups, possible });
+  for (const job of [backupJob, mirrorArtifactsJob, cleanupJob, vacuumDatabaseJob, testRestoreJob]) {
     operations.jobs.register<never>(job as never, upkeepJobs.hooks());
   }
   return {
@@ -67,7 +79,8 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
     mirror,
     cleanup,
     vacuum: new VacuumService(database),
-    resolvers: [new UpkeepResolver(upkeepJobs, backups, mirror, cleanup)],
+    restoreTests,
+    resolvers: [new UpkeepResolver(upkeepJobs, backups, mirror, cleanup, restoreTests)],
     nodeSources: [
       {
         type: "Backup",
@@ -83,5 +96,12 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
 export type { MirrorStores } from "./mirror.service.js";
 export { decrypterOf } from "./dump-cipher.js";
 export { RestoreService } from "./restore.service.js";
+export { NO_TEST_DATABASE } from "./restore-test.service.js";
 export type { Restored } from "./restore.service.js";
-export { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "./upkeep.jobs.js";
+export {
+  backupJob,
+  cleanupJob,
+  mirrorArtifactsJob,
+  testRestoreJob,
+  vacuumDatabaseJob,
+} from "./upkeep.jobs.js";

@@ -35,9 +35,13 @@ export interface Restored {
   takenAt: string;
   /** Rows by table, as backed up and as restored. */
   rows: Record<string, number>;
+  /** `copied`: of them, those that came back from a mirror; a test leaves them there. */
   artifacts: { verified: number; copied: number; bytes: number };
   seconds: number;
 }
+
+/** A test has come to its end, and what it brought must go. */
+class Undone extends Error {}
 
 /** Brings a backup back into an empty database, with every artifact that its rows refer to; all or nothing. */
 export class RestoreService {
@@ -48,6 +52,18 @@ export class RestoreService {
    * @throws {PreconditionFailedError} when the target is not empty, or the backup is damaged or not complete
    */
   async restore(from: string): Promise<Restored> {
+    return this.bring(from, { keep: true });
+  }
+
+  /**
+   * Does all that a restore does, into a database that only tests use, and undoes it; no artifact is copied.
+   * @throws as `restore` does
+   */
+  async test(from: string): Promise<Restored> {
+    return this.bring(from, { keep: false });
+  }
+
+  private async bring(from: string, { keep }: { keep: boolean }): Promise<Restored> {
     const { restorer, folder, report } = this.options;
     const began = performance.now();
     await restorer.assertEmpty();
@@ -62,11 +78,15 @@ export class RestoreService {
       await this.decrypt(manifest, file);
       report("the dump is what was backed up; verifying artifacts");
       // Before the database, which by its being there says that all of it is.
-      const artifacts = await this.restoreArtifacts(manifest.artifacts);
+      const artifacts = await this.restoreArtifacts(manifest.artifacts, keep);
       report("restoring the database");
-      await restorer.restore(file, manifest.serverVersion, async (query) => {
+      const restored = restorer.restore(file, manifest.serverVersion, async (query) => {
         await assertCounts(query, manifest);
         await query(CONTINUE_RESTORED);
+        if (!keep) throw new Undone();
+      });
+      await restored.catch((error: unknown) => {
+        if (!(error instanceof Undone)) throw error;
       });
       const seconds = Math.round(performance.now() - began) / 1000;
       return { backup: manifest.id, takenAt: manifest.takenAt, rows: manifest.rows, artifacts, seconds };
@@ -164,13 +184,16 @@ export class RestoreService {
     );
   }
 
-  private async restoreArtifacts(artifacts: readonly StoredFile[]): Promise<Restored["artifacts"]> {
+  private async restoreArtifacts(
+    artifacts: readonly StoredFile[],
+    keep: boolean,
+  ): Promise<Restored["artifacts"]> {
     let [verified, copied, bytes] = [0, 0, 0];
     const missing: string[] = [];
     for (const artifact of artifacts) {
       bytes += artifact.bytes;
       if (await this.isWhole(this.options.storage, artifact)) verified++;
-      else if (await this.copy(artifact)) copied++;
+      else if (await this.copy(artifact, keep)) copied++;
       else missing.push(artifact.sha256);
     }
     if (missing.length === 0) return { verified, copied, bytes };
@@ -185,10 +208,12 @@ export class RestoreService {
     return (await digestOf(store, sha256).catch(() => undefined)) === sha256;
   }
 
-  private async copy(artifact: StoredFile): Promise<boolean> {
+  /** @returns whether a mirror has it whole */
+  private async copy(artifact: StoredFile, keep: boolean): Promise<boolean> {
     const { store } = this.options.storage;
     for (const mirror of this.options.mirrors) {
       if (!(await this.isWhole(mirror, artifact))) continue;
+      if (!keep) return true;
       await store.remove(artifact.sha256);
       await store.put(artifact, await mirror.store.read(artifact.sha256));
       return true;

@@ -18,6 +18,13 @@ export const cleanupJob = defineJob({
   parse: ({ days, dryRun }) => ({ days: Number(days), dryRun: dryRun !== false }),
 });
 
+export const testRestoreJob = defineJob({
+  name: "test-restore",
+  queue: QUEUE,
+  attempts: 2,
+  parse: ({ backup }) => ({ backup: typeof backup === "string" ? backup : null }),
+});
+
 export const vacuumDatabaseJob = defineJob({
   name: "vacuum-database",
   queue: QUEUE,

@@ -10,10 +10,23 @@ import { BackupService } from "./backup.service.js";
 import { BackupConnection, BackupType } from "./backup.types.js";
 import { CleanupService } from "./cleanup.service.js";
 import { MirrorService } from "./mirror.service.js";
+import { RestoreTestService } from "./restore-test.service.js";
 import { UpkeepJobs } from "./upkeep-jobs.service.js";
 import type { StartedUpkeep } from "./upkeep-jobs.service.js";
-import { backupJob, cleanupJob, mirrorArtifactsJob, vacuumDatabaseJob } from "./upkeep.jobs.js";
-import { StartBackupInput, StartCleanupInput, StartMirrorInput, StartVacuumInput } from "./upkeep.types.js";
+import {
+  backupJob,
+  cleanupJob,
+  mirrorArtifactsJob,
+  testRestoreJob,
+  vacuumDatabaseJob,
+} from "./upkeep.jobs.js";
+import {
+  StartBackupInput,
+  StartCleanupInput,
+  StartMirrorInput,
+  StartRestoreTestInput,
+  StartVacuumInput,
+} from "./upkeep.types.js";
 
 const MOST_DAYS = 36_500;
 
@@ -24,6 +37,7 @@ export class UpkeepResolver {
     private readonly backupService: BackupService,
     private readonly mirror: MirrorService,
     private readonly cleanup: CleanupService,
+    private readonly restoreTests: RestoreTestService,
   ) {}
 
   @Authorized("upkeep:read")
@@ -89,6 +103,22 @@ export class UpkeepResolver {
       throw InvalidInputError.at("input.days", `must be from 0 to ${MOST_DAYS}`);
     const request = { payload: { days, dryRun: dryRun ?? true }, operation: "startCleanup", idempotencyKey };
     return toPayload(await this.upkeepJobs.start(cleanupJob, request, caller));
+  }
+
+  @Authorized("upkeep:start")
+  @Mutation(() => JobPayload, {
+    nullable: true,
+    description:
+      "Restores a backup into a database that is there for tests, with all that a restore verifies, and empties it again.",
+  })
+  async startRestoreTest(
+    @Arg("input") { backup, idempotencyKey }: StartRestoreTestInput,
+    @Ctx() { caller }: RequestContext,
+  ): Promise<JobPayload> {
+    const id = backup == null ? null : requireNodeOfType(backup, "Backup", "input.backup");
+    if (id !== null) await this.restoreTests.assertBackup(id);
+    const request = { payload: { backup: id }, operation: "startRestoreTest", idempotencyKey };
+    return toPayload(await this.upkeepJobs.start(testRestoreJob, request, caller));
   }
 
   @Authorized("upkeep:start")

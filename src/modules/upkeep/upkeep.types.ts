@@ -1,4 +1,4 @@
-import { Field, InputType, Int } from "type-graphql";
+import { Field, ID, InputType, Int } from "type-graphql";
 
 @InputType()
 export class StartBackupInput {
@@ -14,6 +14,15 @@ export class StartMirrorInput {
     description: "Reads again, too, what was copied before, and replaces what is damaged.",
   })
   verify?: boolean | null;
+
+  @Field(() => String, { nullable: true })
+  idempotencyKey?: string | null;
+}
+
+@InputType()
+export class StartRestoreTestInput {
+  @Field(() => ID, { nullable: true, description: "The newest one, unless told." })
+  backup?: string | null;
 
   @Field(() => String, { nullable: true })
   idempotencyKey?: string | null;

