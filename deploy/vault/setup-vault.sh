@@ -6,6 +6,7 @@
 # - secret/ml-platform/{jwt/main,api-keys/main,audit/main} with random secrets;
 # - secret/ml-platform/{database/postgres,redis/queue,redis/cache,objects/s3} from the variables ML_VECTOR_DB_DSN,
 #   ML_MIGRATIONS_DSN, ML_REDIS_URL, ML_CACHE_REDIS_URL, ML_S3_ACCESS_KEY_ID and ML_S3_SECRET_ACCESS_KEY, where set;
+# - secret/ml-platform/backup/main from ML_BACKUP_RECIPIENTS and ML_BACKUP_IDENTITY, or a new key where age is at hand;
 # - with VAULT_KUBERNETES_HOST, logins of the service account VAULT_KUBERNETES_ACCOUNT (ml-platform) in the
 #   namespaces VAULT_KUBERNETES_NAMESPACES (ml-platform-production).
 set -eu
@@ -40,6 +41,18 @@ keep redis/queue url "${ML_REDIS_URL:-}"
 keep redis/cache url "${ML_CACHE_REDIS_URL:-}"
 keep objects/s3 access_key_id "${ML_S3_ACCESS_KEY_ID:-}"
 keep objects/s3 secret_access_key "${ML_S3_SECRET_ACCESS_KEY:-}"
+
+read_secret backup/main
+if [ -z "${ML_BACKUP_RECIPIENTS:-}${ML_BACKUP_IDENTITY:-}" ] && [ "$(jq length "$work/fields")" = 0 ]; then
+  if command -v age-keygen >/dev/null; then
+    age-keygen >"$work/key" 2>/dev/null
+    ML_BACKUP_IDENTITY=$(grep -v '^#' "$work/key") ML_BACKUP_RECIPIENTS=$(age-keygen -y "$work/key")
+  else
+    echo "backups need keys: set ML_BACKUP_RECIPIENTS and ML_BACKUP_IDENTITY, or install age, and run this again" >&2
+  fi
+fi
+keep backup/main recipients "${ML_BACKUP_RECIPIENTS:-}"
+keep backup/main identity "${ML_BACKUP_IDENTITY:-}"
 
 if [ -n "${VAULT_KUBERNETES_HOST:-}" ]; then
   must GET sys/auth

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Variables whose value is a secret, or holds one: each may be in a file instead, which `NAME_FILE` names, and which
- * may change while the process runs.
+ * Variables whose value is a secret, or comes from where secrets are kept: each may be in a file instead, which
+ * `NAME_FILE` names, and which may change while the process runs.
  */
 export const SECRET_VARIABLES = [
   "ML_JWT_SECRET_KEY",
@@ -10,6 +10,7 @@ export const SECRET_VARIABLES = [
   "ML_API_KEY_SECRET",
   "ML_API_KEY_SECRET_PREVIOUS",
   "ML_AUDIT_KEY",
+  "ML_BACKUP_RECIPIENTS",
   "ML_BACKUP_IDENTITY",
   "ML_RESTORE_TEST_DSN",
   "ML_VECTOR_DB_DSN",

@@ -23,6 +23,8 @@ const SECRETS: Record<string, string> = {
   ML_MIGRATIONS_DSN: DSN.replace("ml:", "ml_owner:"),
   ML_REDIS_URL: "rediss://:x@redis-queue:6379",
   ML_CACHE_REDIS_URL: "rediss://:x@redis-cache:6379",
+  ML_BACKUP_RECIPIENTS: "age1x",
+  ML_BACKUP_IDENTITY: "AGE-SECRET-KEY-1X",
   ML_S3_ACCESS_KEY_ID: "x",
   ML_S3_SECRET_ACCESS_KEY: "x",
 };

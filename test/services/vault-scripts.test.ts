@@ -49,6 +49,9 @@ describe("setup-vault.sh", () => {
     }
     expect(newest("database/postgres")).toEqual({ dsn: DSN });
     expect(newest("objects/s3")).toEqual({ access_key_id: "key" });
+    // A key of its own, and the recipient that belongs to it.
+    const { identity, recipients } = newest("backup/main")!;
+    expect(recipients).toBe(await identityToRecipient(identity!));
     expect([...vault.secrets.keys()]).not.toContain("ml-platform/redis/queue");
     expect(vault.logins.has("kubernetes/")).toBe(true);
 
@@ -174,14 +177,17 @@ describe("export-secrets.sh and restore-secrets.sh", () => {
       ...{ ML_BACKUP_RECIPIENTS: recipients.join(), ML_BACKUP_IDENTITY_FILE: join(folder.path, "key") },
       TMPDIR: folder.path,
     };
-    await run("setup-vault.sh", [], { ML_VECTOR_DB_DSN: DSN, ML_S3_SECRET_ACCESS_KEY: CANARY });
+    await run("setup-vault.sh", [], {
+      ...{ ML_VECTOR_DB_DSN: DSN, ML_S3_SECRET_ACCESS_KEY: CANARY },
+      ...{ ML_BACKUP_RECIPIENTS: recipients.join(), ML_BACKUP_IDENTITY: identities[0]! },
+    });
   });
 
   afterEach(() => folder.remove());
 
   test("an export holds every secret for its recipients, and not a word of them for others", async () => {
     expect(await run("export-secrets.sh", [file], variables)).toContain(
-      "wrote 5 secrets of secret/ml-platform",
+      "wrote 6 secrets of secret/ml-platform",
     );
     const stored = await readFile(file);
     expect(stored.toString("latin1")).toMatch(/^age-encryption\.org\/v1\n/);

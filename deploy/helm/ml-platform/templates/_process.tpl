@@ -53,7 +53,7 @@ volumeMounts:
   - { name: restore-test-run, mountPath: /tmp }
 {{- end }}
 
-{{/* A process's variables. Expects root, owner, gpu and restoreTest; `storage` is for its volumes. */}}
+{{/* A process's variables. Expects root, owner, gpu, backups and restoreTest; `storage` is for its volumes. */}}
 {{- define "environment" -}}
 {{- $secrets := "/run/secrets/platform" }}
 {{- $env := dict
@@ -88,6 +88,11 @@ volumeMounts:
 {{- $_ := set $env "ML_INFERENCE_WORKERS" "1" }}
 {{- $_ := set $env "ML_DRAIN_MS" "120000" }}
 {{- end }}
+{{- if .backups }}
+{{- /* Dumps are encrypted; to test them they must be opened. */}}
+{{- $_ := set $env "ML_BACKUP_RECIPIENTS_FILE" "/run/secrets/backup/recipients" }}
+{{- $_ := set $env "ML_BACKUP_IDENTITY_FILE" "/run/secrets/backup/identity" }}
+{{- end }}
 {{- if .restoreTest }}
 {{- $_ := set $env "ML_RESTORE_TEST_DSN" "postgresql://restore_test@localhost:5432/restore_test" }}
 {{- end }}
@@ -105,6 +110,9 @@ volumeMounts:
 - { name: client-tls, mountPath: /run/tls/client, readOnly: true }
 {{- if .owner }}
 - { name: owner, mountPath: /run/secrets/owner, readOnly: true }
+{{- end }}
+{{- if .backups }}
+- { name: backup-keys, mountPath: /run/secrets/backup, readOnly: true }
 {{- end }}
 {{- end }}
 
@@ -140,6 +148,10 @@ volumeMounts:
 {{- if .owner }}
 - name: owner
   secret: { secretName: database-owner, defaultMode: 288 }
+{{- end }}
+{{- if .backups }}
+- name: backup-keys
+  secret: { secretName: backup-keys, defaultMode: 288 }
 {{- end }}
 {{- end }}
 
