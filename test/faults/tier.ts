@@ -1,3 +1,4 @@
+import { migrate } from "../support/migrate.js";
 import { startPostgres } from "../support/postgres-server.js";
 import type { PostgresServer } from "../support/postgres-server.js";
 import { startRedis } from "../support/redis-server.js";
@@ -8,6 +9,8 @@ import type { S3Server } from "../support/s3-server.js";
 /** The servers of a run. A fault that breaks one mends it before it ends. */
 export interface Tier {
   postgres: PostgresServer;
+  /** Name of a database there that has been migrated, to copy. */
+  template: string;
   /** Keeps every change, as the queue's Redis does in production. */
   queue: RedisServer;
   cache: RedisServer;
@@ -22,8 +25,13 @@ export async function startTier(): Promise<Tier> {
     startRedis({ policy: "allkeys-lfu" }),
     startS3(),
   ]);
+  const template = "migrated";
+  await migrate({
+    ML_VECTOR_DB_DSN: await postgres.createDatabase(template),
+    ...{ ML_REDIS_URL: queue.url, ML_S3_ENDPOINT: s3.endpoint, ML_S3_BUCKET: template },
+  });
   return {
-    ...{ postgres, queue, cache, s3 },
+    ...{ postgres, template, queue, cache, s3 },
     stop: async () => {
       await Promise.all([postgres.remove(), queue.stop(), cache.stop(), s3.kill()]);
     },

@@ -137,6 +137,25 @@ test("others say nothing: of an unknown authority, not named, or with a name tha
   }
 });
 
+test("one that has ended says nothing, and a socket that it opened ends with it", async () => {
+  const past = await keysOf(await clients.issue("past", "pricing", "DNS:past", new Date(Date.now() - 1_000)));
+  expect((await me(past)).status).toBe(401);
+  const end = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 4_000);
+  const brief = await keysOf(await clients.issue("brief", "pricing", "DNS:brief", end));
+  const socket = new WebSocket(`${platform.url.replace("https", "wss")}/graphql`, "graphql-transport-ws", {
+    ca,
+    ...brief,
+  });
+  await once(socket, "open");
+  socket.send(JSON.stringify({ type: "connection_init" }));
+  const [acknowledged] = (await once(socket, "message")) as [Buffer];
+  expect(JSON.parse(String(acknowledged))).toMatchObject({ type: "connection_ack" });
+  const [code] = (await once(socket, "close")) as [number];
+  expect(code).toBe(4403);
+  expect(Date.now()).toBeGreaterThanOrEqual(end.getTime() - 10);
+  expect((await me(brief)).status).toBe(401);
+});
+
 test("a session that is resumed without a certificate says nothing either", async () => {
   const first = connect({ port: Number(new URL(platform.url).port), host: "127.0.0.1", ca });
   const [session] = (await once(first, "session")) as [Buffer];

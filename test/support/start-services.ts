@@ -1,11 +1,9 @@
-import { join } from "node:path";
+import { migrate } from "./migrate.js";
 import { startPostgres } from "./postgres-server.js";
 import { startRedis } from "./redis-server.js";
 import { startS3 } from "./s3-server.js";
-import { runProgram } from "./run-program.js";
 import { SERVICES_VARIABLE, makeServicePlace } from "./service-tier.js";
 import type { ServiceAddresses } from "./service-tier.js";
-import { temporaryFolder } from "./temporary-folder.js";
 
 let running: { stop(): Promise<void> } | undefined;
 
@@ -20,11 +18,7 @@ export default async function startRun(): Promise<void> {
 /** @returns the name of a database that has been migrated, and that nobody is connected to */
 async function makeTemplate(addresses: ServiceAddresses): Promise<string> {
   const { environment } = await makeServicePlace(addresses);
-  const folder = await temporaryFolder();
-  await runProgram(process.execPath, [join(import.meta.dirname, "../../bundle/main.js"), "migrate"], {
-    env: { PATH: process.env.PATH, ML_DATA_DIR: folder.path, ...environment },
-  });
-  await folder.remove();
+  await migrate(environment);
   return new URL(environment.ML_VECTOR_DB_DSN!).pathname.slice(1);
 }
 

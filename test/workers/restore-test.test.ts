@@ -98,6 +98,25 @@ test("a backup is restored beside the running platform, every row counted, and n
   expect(models.totalCount).toBe(1);
 });
 
+test("one that failed is tried again from the command line, and one that has ended is not cancelled", async () => {
+  const { jobs } = await platform.query<{ jobs: { edges: { node: { id: string } }[] } }>(
+    `{ jobs(kind: "test-restore", state: FAILED) { edges { node { id } } } }`,
+  );
+  const [{ node: failed }] = jobs.edges as [{ node: { id: string } }];
+  const cli = (...args: string[]) => runCli(["jobs", ...args], { ML_URL: platform.url });
+  expect(await cli("retry", failed.id)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(failed.id),
+  });
+  expect(await ended(platform, failed.id)).toMatchObject({ state: "COMPLETED" });
+  expect(await cli("cancel", failed.id)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("PRECONDITION_FAILED"),
+  });
+  expect(await cli("retry")).toMatchObject({ code: 2, stderr: expect.stringContaining("id of a job") });
+  expect(await cli("repeat", failed.id)).toMatchObject({ code: 2 });
+});
+
 test("one backup of several is tested by its id", async () => {
   const { backups } = await platform.query<{
     backups: { edges: { node: { id: string; takenAt: string } }[] };
