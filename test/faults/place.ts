@@ -11,11 +11,11 @@ export interface Place extends ClusterServers {
   remove(): Promise<void>;
 }
 
-/** Makes a database without rows and a bucket, and empties both Redis: faults run one after the other. */
-export async function makePlace({ postgres, template, queue, cache, s3 }: Tier): Promise<Place> {
+/** Makes an empty database and a bucket, and empties both Redis: faults run one after the other. */
+export async function makePlace({ postgres, queue, cache, s3 }: Tier): Promise<Place> {
   const name = `fault-${randomBytes(4).toString("hex")}`;
   await Promise.all([queue.ask("FLUSHALL"), cache.ask("FLUSHALL")]);
-  const dsn = await postgres.createDatabase(name, template);
+  const dsn = await postgres.createDatabase(name);
   await makeBucket(s3.endpoint, name);
   return {
     ...{ name, dsn },

@@ -1,4 +1,3 @@
-import { migrate } from "../support/migrate.js";
 import { startPostgres } from "../support/postgres-server.js";
 import type { PostgresServer } from "../support/postgres-server.js";
 import { startRedis } from "../support/redis-server.js";
@@ -9,8 +8,6 @@ import type { S3Server } from "../support/s3-server.js";
 /** The servers of a run. A fault that breaks one mends it before it ends. */
 export interface Tier {
   postgres: PostgresServer;
-  /** Name of a database there that has been migrated, to copy. */
-  template: string;
   /** Keeps every change, as the queue's Redis does in production. */
   queue: RedisServer;
   cache: RedisServer;
@@ -25,13 +22,8 @@ export async function startTier(): Promise<Tier> {
     startRedis({ policy: "allkeys-lfu" }),
     startS3(),
   ]);
-  const template = "migrated";
-  await migrate({
-    ML_VECTOR_DB_DSN: await postgres.createDatabase(template),
-    ...{ ML_REDIS_URL: queue.url, ML_S3_ENDPOINT: s3.endpoint, ML_S3_BUCKET: template },
-  });
   return {
-    ...{ postgres, template, queue, cache, s3 },
+    ...{ postgres, queue, cache, s3 },
     stop: async () => {
       await Promise.all([postgres.remove(), queue.stop(), cache.stop(), s3.kill()]);
     },
