@@ -78,7 +78,11 @@ export class BullmqJobQueue implements JobQueue {
 
   async enqueue(jobs: readonly QueuedJob[]): Promise<void> {
     const byQueue = new Map<string, QueuedJob[]>();
-    for (const job of jobs) byQueue.set(job.queue, [...(byQueue.get(job.queue) ?? []), job]);
+    for (const job of jobs) {
+      const group = byQueue.get(job.queue);
+      if (group) group.push(job);
+      else byQueue.set(job.queue, [job]);
+    }
     const added = Promise.all([...byQueue].map(([name, group]) => this.add(this.queue(name), group)));
     await assertAnswers("the job queue", added);
   }

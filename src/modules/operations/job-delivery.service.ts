@@ -147,7 +147,8 @@ export class JobDeliveryService {
       return completed;
     } catch (error) {
       endTimer({ outcome: "failed" }, currentExemplar());
-      await this.failed(claimed, error, delivery.signal.aborted, run.signal.aborted);
+      const aborted = delivery.signal.aborted || cancellation.signal.aborted;
+      await this.failed(claimed, error, delivery.signal.aborted, aborted);
       return false;
     } finally {
       clearInterval(heartbeat);
@@ -173,6 +174,7 @@ export class JobDeliveryService {
     cancellation: AbortController,
   ): JobRun & { beat(): Promise<void> } {
     let savedAt = Number.NEGATIVE_INFINITY;
+    let signal: AbortSignal | undefined;
     const touch = async (progress?: number): Promise<void> => {
       const alive = await this.database.transaction((tx) =>
         new JobRepository(tx).touch(job.id, job.fence, progress),
@@ -183,7 +185,10 @@ export class JobDeliveryService {
       id: job.id,
       fence: job.fence,
       attempt: job.attempts,
-      signal: AbortSignal.any([delivery.signal, cancellation.signal]),
+      // Short jobs never look at it.
+      get signal() {
+        return (signal ??= AbortSignal.any([delivery.signal, cancellation.signal]));
+      },
       beat: () => touch().catch(() => undefined),
       report: async (progress) => {
         if (performance.now() - savedAt < PROGRESS_EVERY_MS) return;
