@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { GraphQLSchema } from "graphql";
+import { openProcessFolder } from "./adapters/process-folder.js";
 import { createOnnxInferenceRuntime } from "./adapters/onnx/onnx-inference-runtime.js";
 import { migrations } from "../migrations/index.js";
 import { readAuditSecrets } from "./audit-secrets.js";
@@ -120,7 +121,11 @@ export async function createApp(
   const secrets = () => identitySecrets(latest());
   const fallbackPepper = await readApiKeyPepper(config);
   const apiKeys = createApiKeysModule({ database, logger, secrets, fallbackPepper });
-  const modules = createModules(config, engines, { audit, apiKeys }, await linkKeysOf(latest), logger);
+  const folder = await openProcessFolder(join(config.dataDir, "dumps"));
+  const modules = createModules(config, engines, { audit, apiKeys }, await linkKeysOf(latest), {
+    logger,
+    folder,
+  });
   const { runtime, operations, models } = modules;
   const { trail } = audit;
   const schema = await buildGraph(modules.resolvers, { trail, traced: config.otlpEndpoint !== undefined });
@@ -265,7 +270,7 @@ function createModules(
   engines: Engines,
   { audit, apiKeys }: { audit: AuditModule; apiKeys: ApiKeysModule },
   linkKeys: LinkKeys,
-  logger: Logger,
+  { logger, folder }: { logger: Logger; folder: string },
 ) {
   const { database, queue, store, caches } = engines;
   const { inference, embedding, artifactMaxBytes: maxArtifactBytes } = config;
@@ -298,7 +303,7 @@ function createModules(
   const upkeep = createUpkeepModule({
     ...engines,
     ...{ operations, models, search },
-    folder: join(config.dataDir, "dumps"),
+    folder,
     backupDays: config.retention.backupDays,
     backupRecipients: config.backupRecipients,
     restoreTestsPossible: config.database.dsn === undefined || config.restoreTestDsn !== undefined,

@@ -13,22 +13,28 @@ command -v age >/dev/null || { echo "age is needed" >&2 && exit 2; }
 echo '{}' >"$work/all"
 # gather FOLDER: all secrets below, which Vault lists by single names, those of folders with a slash at the end.
 gather() {
-  list="$MOUNT/metadata/$PREFIX/$1?list=true"
+  list="$(path_of metadata "$1")?list=true"
   call GET "$list"
   [ "$status" != 404 ] || return 0
   [ "$status" = 200 ] || must GET "$list"
-  for name in $(jq -r '.data.keys[]' "$work/answer"); do
+  names=$(mktemp "$work/names.XXXXXX")
+  jq -r '.data.keys[]' "$work/answer" >"$names"
+  while IFS= read -r name; do
     case $name in
     */) gather "$1$name" ;;
     *)
       read_secret "$1$name"
-      # One that was deleted has no fields.
+      # One that was deleted is listed, has versions and no fields.
+      if [ "$version" = 0 ]; then
+        echo "$MOUNT/$PREFIX/$1$name is listed, but cannot be read" >&2
+        exit 1
+      fi
       jq --slurpfile fields "$work/fields" --arg name "$1$name" \
         'if $fields[0] == {} then . else .[$name] = $fields[0] end' "$work/all" >"$work/changed"
       mv "$work/changed" "$work/all"
       ;;
     esac
-  done
+  done <"$names"
 }
 gather ""
 count=$(jq length "$work/all")
@@ -38,6 +44,7 @@ jq --arg at "$(date -u +%Y-%m-%dT%H:%M:%SZ)" '{ format: 1, exportedAt: $at, secr
 set --
 for recipient in $(printf '%s' "$recipients" | tr , ' '); do set -- "$@" --recipient "$recipient"; done
 draft=$file.draft
-age --encrypt "$@" --output "$draft" "$work/export" || { rm -f "$draft" && exit 1; }
-mv "$draft" "$file"
+trap 'rm -rf "$work" "$draft"' EXIT
+age --encrypt "$@" --output "$draft" "$work/export"
+mv -- "$draft" "$file"
 echo "wrote $count secrets of $MOUNT/$PREFIX to $file"

@@ -13,7 +13,8 @@ jq --exit-status '.format == 1 and (.secrets | type == "object")' "$work/export"
 }
 
 mount_store
-for name in $(jq -r '.secrets | keys[]' "$work/export"); do
+jq -r '.secrets | keys[]' "$work/export" >"$work/names"
+while IFS= read -r name; do
   read_secret "$name"
   jq --arg name "$name" '.secrets[$name]' "$work/export" >"$work/wanted"
   if [ "$(jq -S . "$work/fields")" = "$(jq -S . "$work/wanted")" ]; then
@@ -25,4 +26,4 @@ for name in $(jq -r '.secrets | keys[]' "$work/export"); do
     write_secret "$name"
     echo "wrote $MOUNT/$PREFIX/$name"
   fi
-done
+done <"$work/names"

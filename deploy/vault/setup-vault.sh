@@ -47,12 +47,18 @@ if [ -z "${ML_BACKUP_RECIPIENTS:-}${ML_BACKUP_IDENTITY:-}" ] && [ "$(jq length "
   if command -v age-keygen >/dev/null; then
     age-keygen >"$work/key" 2>/dev/null
     ML_BACKUP_IDENTITY=$(grep -v '^#' "$work/key") ML_BACKUP_RECIPIENTS=$(age-keygen -y "$work/key")
+    echo "made a key for backups: keep a copy of identity of $MOUNT/$PREFIX/backup/main where neither Vault nor backups are"
   else
     echo "backups need keys: set ML_BACKUP_RECIPIENTS and ML_BACKUP_IDENTITY, or install age, and run this again" >&2
   fi
 fi
 keep backup/main recipients "${ML_BACKUP_RECIPIENTS:-}"
 keep backup/main identity "${ML_BACKUP_IDENTITY:-}"
+read_secret backup/main
+if [ "$(jq length "$work/fields")" = 1 ]; then
+  echo "$MOUNT/$PREFIX/backup/main needs both, ML_BACKUP_RECIPIENTS and ML_BACKUP_IDENTITY, that opens what is for them" >&2
+  exit 1
+fi
 
 if [ -n "${VAULT_KUBERNETES_HOST:-}" ]; then
   must GET sys/auth

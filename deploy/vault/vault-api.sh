@@ -23,6 +23,10 @@ done
 umask 077
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# Not every shell takes a signal for an exit.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 {
   printf 'header = "X-Vault-Token: %s"\n' "$VAULT_TOKEN"
   [ -z "${VAULT_NAMESPACE:-}" ] || printf 'header = "X-Vault-Namespace: %s"\n' "$VAULT_NAMESPACE"
@@ -34,7 +38,7 @@ call() {
   method=$1 path=$2
   shift 2
   [ $# -eq 0 ] || set -- --data-binary "@$1" --header "content-type: application/json"
-  status=$(curl --silent --show-error --config "$work/curl" --request "$method" --max-time 30 \
+  status=$(curl --silent --show-error --globoff --config "$work/curl" --request "$method" --max-time 30 \
     --output "$work/answer" --write-out '%{http_code}' "$@" "${VAULT_ADDR%/}/v1/$path") || exit 3
 }
 
@@ -52,9 +56,15 @@ must() {
 
 random() { od -An -tx1 -N32 /dev/urandom | tr -d ' \n'; }
 
+# path_of KIND NAME: of the API, whatever characters the name has.
+path_of() {
+  printf '%s' "$2" | jq -sRr --arg start "$MOUNT/$1/$PREFIX/" '$start + (split("/") | map(@uri) | join("/"))'
+}
+
 # read_secret NAME: leaves its fields in $work/fields and its version in $version, 0 for one that is not there.
 read_secret() {
-  call GET "$MOUNT/data/$PREFIX/$1"
+  path_of_secret=$(path_of data "$1")
+  call GET "$path_of_secret"
   case $status in
   200)
     jq '.data.data // {}' "$work/answer" >"$work/fields"
@@ -65,14 +75,14 @@ read_secret() {
     # One that was deleted still counts its versions.
     version=$(jq '.data.metadata.version // 0' "$work/answer")
     ;;
-  *) must GET "$MOUNT/data/$PREFIX/$1" ;;
+  *) must GET "$path_of_secret" ;;
   esac
 }
 
 # write_secret NAME: writes $work/fields over version $version, or fails when somebody else has written meanwhile.
 write_secret() {
   jq --argjson version "$version" '{ options: { cas: $version }, data: . }' "$work/fields" >"$work/body"
-  must POST "$MOUNT/data/$PREFIX/$1" "$work/body"
+  must POST "$(path_of data "$1")" "$work/body"
 }
 
 # set_field NAME VALUE: in $work/fields.

@@ -1,9 +1,11 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { migrations } from "../../migrations/index.js";
 import { FolderArchive } from "../adapters/embedded/folder-archive.js";
 import { ClusterRestorer } from "../adapters/embedded/cluster-restorer.js";
 import { FolderObjectStore } from "../adapters/embedded/folder-object-store.js";
+import { openProcessFolder } from "../adapters/process-folder.js";
 import { PostgresRestorer } from "../adapters/service/postgres-restorer.js";
 import { RestoreTestDatabase } from "../adapters/service/restore-test-database.js";
 import type { Config } from "../config/config.js";
@@ -15,7 +17,7 @@ import type { Storage } from "../storage.js";
 import type { OfflineCommand } from "./offline-command.js";
 
 /** restore --from <id|latest|manifest.json> [--objects <folder>] [--test] */
-export const restoreCommand: OfflineCommand = async ({ config, logger, report }, args) => {
+export const restoreCommand: OfflineCommand = async ({ config, logger, signal, report }, args) => {
   const { values } = parseArgs({
     args,
     options: {
@@ -24,15 +26,20 @@ export const restoreCommand: OfflineCommand = async ({ config, logger, report },
       test: { type: "boolean", default: false },
     },
   });
+  const folder = await openProcessFolder(join(config.dataDir, "dumps"));
+  // However it ends: a dump that was decrypted is not to be found here. What kill -9 leaves, the next one removes.
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const storage = await openStorage(() => config, logger);
   const mirrors = [await openMirror(() => config, logger), await openFolder(values.objects)];
   const places = mirrors.filter((mirror) => mirror !== undefined);
   try {
     const restoring = new RestoreService({
-      ...{ storage, mirrors: places, report },
+      ...{ storage, mirrors: places, signal },
+      // A test's words would stand among the log of the process that it was started by.
+      report: values.test ? () => undefined : report,
       restorer: values.test ? createTestRestorer(config) : createRestorer(config),
       migrations: migrations.map((Migration) => new Migration().name),
-      folder: join(config.dataDir, "dumps"),
+      folder,
       ...(config.backupIdentities.length > 0 ? { decrypter: decrypterOf(config.backupIdentities) } : {}),
     });
     return await (values.test ? restoring.test(values.from) : restoring.restore(values.from));

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { PACKAGE_ROOT } from "./package-root.js";
 
+/** Longer than it takes to undo what was half done. */
+const KILL_AFTER_MS = 15_000;
+
 const ENTRY = join(PACKAGE_ROOT, "dist/bundle/offline.js");
 
 export interface OfflineFailure {
@@ -31,7 +34,11 @@ export async function runOfflineProcess<T>(
     // A group of its own can be ended as a whole; without a signal, Ctrl-C of a terminal ends ours.
     detached: signal !== undefined,
   });
-  const end = () => endGroup(child.pid);
+  let stubborn: NodeJS.Timeout | undefined;
+  const end = () => {
+    endGroup(child.pid, "SIGTERM");
+    stubborn = setTimeout(() => endGroup(child.pid, "SIGKILL"), KILL_AFTER_MS);
+  };
   signal?.addEventListener("abort", end, { once: true });
   try {
     const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
@@ -44,13 +51,14 @@ export async function runOfflineProcess<T>(
     return outcome.error === undefined ? { result: outcome } : { failure: outcome.error };
   } finally {
     signal?.removeEventListener("abort", end);
+    clearTimeout(stubborn);
   }
 }
 
-function endGroup(leader: number | undefined): void {
+function endGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   if (leader === undefined) return;
   try {
-    process.kill(-leader, "SIGTERM");
+    process.kill(-leader, signal);
   } catch {
     // It has ended meanwhile.
   }

@@ -60,6 +60,20 @@ const ALLOWED_FIELDS = new Set([
   "left",
   "variables",
   "complaints",
+  "server",
+  "call",
+  "bucket",
+  "versioning",
+  "table",
+  "from",
+  "backup",
+  "artifacts",
+  "dryRun",
+  "counts",
+  "created",
+  "updated",
+  "unchanged",
+  "deleted",
 ]);
 
 /** What identifies the request or job that is being worked on. */

@@ -30,7 +30,7 @@ type Fields = Record<string, unknown>;
  * where it was thrown. Engines hang queries, parameters and addresses with passwords on their errors.
  */
 export function serializeError(error: unknown): Fields {
-  if (!(error instanceof Error)) return { message: maskedText(String(error)) };
+  if (!(error instanceof Error)) return { message: maskedText(textOf(error)) };
   const { driverError } = error as { driverError?: unknown };
   const cause = (driverError instanceof Error ? driverError : error) as Error & Fields;
   const code = nameOf(cause.code);
@@ -41,6 +41,12 @@ export function serializeError(error: unknown): Fields {
     ...(code === undefined ? {} : { code }),
     ...(isServerError(cause, code) ? serverFields(cause) : {}),
   };
+}
+
+/** Some engines throw objects that are no errors, but say what is wrong. */
+function textOf(thrown: unknown): string {
+  const { message } = (typeof thrown === "object" ? (thrown ?? {}) : {}) as { message?: unknown };
+  return typeof message === "string" ? message : String(thrown);
 }
 
 /** An error of the process itself, for standard error. */

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Decrypter, generateIdentity, identityToRecipient } from "age-encryption";
@@ -7,6 +9,7 @@ import type { PostgresServer } from "../support/postgres-server.js";
 import { runProgram } from "../support/run-program.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
+import { until } from "../support/until.js";
 import { startVaultStub } from "../support/vault-stub.js";
 import type { VaultStub } from "../support/vault-stub.js";
 
@@ -52,6 +55,10 @@ describe("setup-vault.sh", () => {
     // A key of its own, and the recipient that belongs to it.
     const { identity, recipients } = newest("backup/main")!;
     expect(recipients).toBe(await identityToRecipient(identity!));
+    vault.secrets.delete("ml-platform/backup/main");
+    const half = { ML_BACKUP_RECIPIENTS: recipients! };
+    await expect(run("setup-vault.sh", [], half)).rejects.toThrow("backup/main needs both");
+    await run("setup-vault.sh", [], { ...half, ML_BACKUP_IDENTITY: identity! });
     expect([...vault.secrets.keys()]).not.toContain("ml-platform/redis/queue");
     expect(vault.logins.has("kubernetes/")).toBe(true);
 
@@ -223,6 +230,32 @@ describe("export-secrets.sh and restore-secrets.sh", () => {
     expect(again).toContain("ml-platform/jwt/main is there and is another: left as it is");
     expect(again).toContain("ml-platform/audit/main is there\n");
     expect([...vault.secrets]).toEqual(rotated);
+  });
+
+  test("names of any characters are exported and come back; one that cannot be read ends the export", async () => {
+    const names = ["my secret", "h#y/ümlaut", "q?x=1", "star*", "c{d,e}"];
+    for (const name of names) vault.secrets.set(`ml-platform/${name}`, [{ value: `of "${name}"\n$(id)` }]);
+    expect(await run("export-secrets.sh", [file], variables)).toContain(`wrote ${6 + names.length} secrets`);
+    const before = new Map(vault.secrets);
+    vault.secrets.clear();
+    await run("restore-secrets.sh", [file], variables);
+    for (const name of names) expect(newest(name)).toEqual(before.get(`ml-platform/${name}`)!.at(-1));
+    vault.secrets.set("ml-platform/gone", []);
+    await expect(run("export-secrets.sh", [`${file}2`], variables)).rejects.toThrow(
+      "gone is listed, but cannot be read",
+    );
+  });
+
+  test("an export that is interrupted leaves nothing behind", async () => {
+    for (let i = 0; i < 60; i++) vault.secrets.set(`ml-platform/many/${i}`, [{ value: CANARY }]);
+    const child = spawn("sh", [join(FOLDER, "export-secrets.sh"), file], {
+      env: { PATH: process.env.PATH, VAULT_ADDR: vault.address, VAULT_TOKEN: vault.token, ...variables },
+    });
+    await until(async () => (await readdir(folder.path)).some((name) => name.startsWith("tmp.")));
+    child.kill("SIGTERM");
+    const [code] = (await once(child, "exit")) as [number];
+    expect(code).toBe(143);
+    expect(await readdir(folder.path)).toEqual(["key"]);
   });
 
   test("nothing is overwritten, nobody else opens it, and no recipient means no export", async () => {

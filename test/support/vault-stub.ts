@@ -74,7 +74,7 @@ export async function startVaultStub(): Promise<VaultStub> {
     void bodyOf(request).then((body) => {
       const known = request.headers["x-vault-token"] === token;
       const [status, content] = known
-        ? answer(request.method!, request.url!.replace("/v1/", ""), body)
+        ? answer(request.method!, decodeURIComponent(request.url!.replace("/v1/", "")), body)
         : [403, { errors: ["permission denied"] }];
       response.writeHead(status, { "content-type": "application/json" });
       response.end(content === undefined ? "" : JSON.stringify(content));

@@ -46,8 +46,8 @@ afterAll(async () => {
 const testRestore = (...args: string[]) =>
   runCli(["test-restore", ...args, "--json"], { ML_URL: platform.url });
 
-/** Relations in the database that restores are tested in. */
-async function inTrial(statement: string): Promise<object[]> {
+/** Rows of one statement in the database that the DSN of the tests names. */
+async function onTrialServer(statement: string): Promise<object[]> {
   const client = new pg.Client({ connectionString: dsn! });
   await client.connect();
   try {
@@ -57,16 +57,18 @@ async function inTrial(statement: string): Promise<object[]> {
   }
 }
 
+/** What a test has left where it restores, and of dumps that it opened. */
 async function leftOver(): Promise<unknown[]> {
-  if (!onServiceTier) {
-    const names = await readdir(join(platform.dataDir, "restore-test"));
-    return names.filter((name) => name !== "lock");
+  const dumps = await readdir(join(platform.dataDir, "dumps"), { recursive: true });
+  const files = dumps.filter((name) => /restore/.test(name));
+  if (onServiceTier) {
+    return [
+      ...files,
+      ...(await onTrialServer("SELECT datname FROM pg_database WHERE datname ~ 'restore_test'")),
+    ];
   }
-  return inTrial(
-    `SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname IN ('public', 'vectors', 'restore_test') AND NOT EXISTS
-       (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')`,
-  );
+  const names = await readdir(join(platform.dataDir, "restore-test"));
+  return [...files, ...names.filter((name) => name !== "lock")];
 }
 
 test("before there is a backup, a test says so, and none is on record", async () => {
@@ -94,6 +96,7 @@ test("a backup is restored beside the running platform, every row counted, and n
     (seconds) => Math.abs(seconds - Date.now() / 1000) < 300,
   );
   expect(await metric(platform, "restore_test_seconds")).toBeGreaterThan(0);
+  expect(platform.log).toContainEqual(expect.objectContaining({ event: "backup.restore_tested", backup }));
   const { models } = await platform.query<{ models: { totalCount: number } }>("{ models { totalCount } }");
   expect(models.totalCount).toBe(1);
 });
@@ -161,27 +164,57 @@ if (!onServiceTier) {
     await rm(mirrored!);
     const job = await ended(platform, await start(platform, "startRestoreTest"));
     expect(job).toMatchObject({ state: "FAILED", error: expect.stringContaining("missing or damaged") });
+    await writeFile(own!, artifact);
   });
 }
 
+test("one that is cancelled half-way leaves nothing, and the next one succeeds", async () => {
+  const id = await start(platform, "startRestoreTest");
+  await eventually(
+    () => platform.query<{ job: { state: string } }>("query ($id: ID!) { job(id: $id) { state } }", { id }),
+    ({ job }) => job.state === "ACTIVE",
+  );
+  // It has a file as soon as it has come to the dump.
+  const opened = join(platform.dataDir, "dumps");
+  await eventually(
+    () => readdir(opened, { recursive: true }),
+    (names) => names.some((name) => name.includes(".restore")),
+  );
+  await platform.query("mutation ($id: ID!) { cancelJob(input: { job: $id }) { job { id } } }", { id });
+  expect(await ended(platform, id)).toMatchObject({ state: "CANCELLED" });
+  await eventually(leftOver, (left) => left.length === 0);
+  await upkeep(platform, "startRestoreTest");
+  expect(await leftOver()).toEqual([]);
+});
+
 if (onServiceTier) {
-  test("what others have in that database is not touched, and what a killed test has left goes", async () => {
-    await inTrial("CREATE TABLE theirs (id int); INSERT INTO theirs VALUES (7)");
-    const refused = await ended(platform, await start(platform, "startRestoreTest"));
-    expect(refused).toMatchObject({ state: "FAILED", error: expect.stringContaining("public.theirs") });
-    expect(await inTrial("SELECT id FROM theirs")).toEqual([{ id: 7 }]);
-    await inTrial("ALTER TABLE theirs RENAME TO models; CREATE SCHEMA restore_test");
+  const SCRATCH = "restore_test_of_254carbon";
+
+  test("what others have on that server is not touched, and what a killed test has left goes", async () => {
+    await onTrialServer("CREATE SCHEMA vectors; CREATE TABLE models (id int); INSERT INTO models VALUES (7)");
+    await onTrialServer(`CREATE DATABASE ${SCRATCH}`);
     await upkeep(platform, "startRestoreTest");
     expect(await leftOver()).toEqual([]);
+    expect(await onTrialServer("SELECT id FROM models")).toEqual([{ id: 7 }]);
+    expect(await onTrialServer("SELECT FROM pg_namespace WHERE nspname = 'vectors'")).toHaveLength(1);
   });
 
-  test("two tests do not share the database, and without one there is none", async () => {
+  test("a second test waits for the first; where there is no server, or no right, the job says so", async () => {
     const client = new pg.Client({ connectionString: dsn! });
     await client.connect();
     await client.query("SELECT pg_advisory_lock(hashtext('254carbon'), hashtext('restore-test'))");
-    const refused = await ended(platform, await start(platform, "startRestoreTest"));
+    const id = await start(platform, "startRestoreTest");
+    await eventually(
+      () =>
+        platform.query<{ job: { state: string; error: string | null } }>(
+          "query ($id: ID!) { job(id: $id) { state error } }",
+          { id },
+        ),
+      ({ job }) => job.state === "DELAYED" && /another test/.test(job.error ?? ""),
+    );
+    await client.query("CREATE ROLE no_superuser LOGIN CREATEDB PASSWORD 'canary-of-the-role'");
     await client.end();
-    expect(refused).toMatchObject({ state: "FAILED", error: expect.stringContaining("another test") });
+    expect(await ended(platform, id)).toMatchObject({ state: "COMPLETED" });
 
     const bare = await startPlatform();
     try {
@@ -190,6 +223,25 @@ if (onServiceTier) {
       expect((await metricsOf(bare)).filter(({ name }) => name === RESTORED)).toEqual([]);
     } finally {
       await bare.remove();
+    }
+  });
+
+  test("a role without the right is told in one line, without its password", async () => {
+    const as = Object.assign(new URL(dsn!), {
+      username: "no_superuser",
+      password: "canary-of-the-role",
+    }).href;
+    const poor = await startPlatform({ environment: { ML_RESTORE_TEST_DSN: as } });
+    try {
+      await upkeep(poor, "startBackup");
+      const { state, error } = await ended(poor, await start(poor, "startRestoreTest"));
+      expect(state).toBe("FAILED");
+      expect(error).toMatch(/permission denied to create extension/);
+      expect(error).not.toMatch(/\n\s+at |canary/);
+      expect(await leftOver()).toEqual([]);
+    } finally {
+      await poor.remove();
+      await onTrialServer("DROP ROLE no_superuser");
     }
   });
 }

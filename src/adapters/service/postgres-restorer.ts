@@ -14,8 +14,8 @@ const OURS = `
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
   ORDER BY 1`;
 
-/** Undoes a restore that is complete: the database was empty before. */
-export const EMPTY_AGAIN = `
+/** Undoes a restore that is complete but not right: the database was empty before. */
+const EMPTY_AGAIN = `
   DROP SCHEMA IF EXISTS vectors, partitions CASCADE;
   DO $$ DECLARE item record; BEGIN
     FOR item IN SELECT c.oid::regclass AS name FROM pg_class c
@@ -82,18 +82,28 @@ export class PostgresRestorer implements DatabaseRestorer {
     return decodeURIComponent(new URL(textNow(this.options.dsn)).pathname.slice(1));
   }
 
-  /** Runs statements on one connection, which is closed behind them. */
-  async connected<T>(work: (query: RunQuery) => Promise<T>): Promise<T> {
-    const client = new pg.Client(await postgresConnection(this.options.dsn, this.options.tls));
-    await client.connect().catch((error: Error) => {
-      throw new UnavailableError(
-        `the database of ${this.options.variable} does not answer: ${error.message}`,
-      );
-    });
-    try {
-      return await work(async (sql) => (await client.query(sql)).rows as never);
-    } finally {
-      await client.end();
-    }
+  private connected<T>(work: (query: RunQuery) => Promise<T>): Promise<T> {
+    return connectedTo(this.options, work);
+  }
+}
+
+/**
+ * Runs statements on one connection, which is closed behind them.
+ * @throws {UnavailableError} naming the variable when nobody answers
+ */
+export async function connectedTo<T>(
+  { dsn, variable, tls }: PostgresRestorerOptions,
+  work: (query: RunQuery) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client(await postgresConnection(dsn, tls));
+  // A connection that breaks while nobody asks shows at the next statement.
+  client.on("error", () => undefined);
+  await client.connect().catch((error: Error) => {
+    throw new UnavailableError(`the database of ${variable} does not answer: ${error.message}`);
+  });
+  try {
+    return await work(async (sql) => (await client.query(sql)).rows as never);
+  } finally {
+    await client.end().catch(() => undefined);
   }
 }

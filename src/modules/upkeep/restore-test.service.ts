@@ -1,5 +1,5 @@
 import type { Database } from "../../ports/database.js";
-import { NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
+import { NotFoundError, PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
 import { runOfflineProcess } from "../../shared/offline-process.js";
 import type { OfflineFailure } from "../../shared/offline-process.js";
 import { reportRestoreTest } from "../../telemetry/events.js";
@@ -10,7 +10,7 @@ import { UpkeepJobRepository } from "./upkeep-job.repository.js";
 import { testRestoreJob } from "./upkeep.jobs.js";
 
 export const NO_TEST_DATABASE =
-  "restores are tested in no database: set ML_RESTORE_TEST_DSN to an empty one, whose role owns it";
+  "restores are tested nowhere: set ML_RESTORE_TEST_DSN to a PostgreSQL server, by a role that may make databases and extensions";
 
 export interface RestoreTestServiceOptions {
   database: Database;
@@ -51,7 +51,9 @@ const NEVER = new Date(0);
 
 /** What may be otherwise the next time is tried again; a backup that is damaged stays so. */
 function toError({ code, message }: OfflineFailure): Error {
-  return MAY_PASS.has(code) ? new Error(message) : new PreconditionFailedError(message);
+  const [reason] = message.split("\n    at ");
+  if (code === "UNAVAILABLE") return new UnavailableError(reason!);
+  return MAY_PASS.has(code) ? new Error(reason) : new PreconditionFailedError(reason!);
 }
 
-const MAY_PASS = new Set(["UNAVAILABLE", "INTERNAL", "FAILED"]);
+const MAY_PASS = new Set(["INTERNAL", "FAILED", "FILE"]);

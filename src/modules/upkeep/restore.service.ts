@@ -27,6 +27,8 @@ export interface RestoreServiceOptions {
   folder: string;
   /** Opens dumps that are encrypted. */
   decrypter?: Decrypter;
+  /** Gives up, and undoes what was done. */
+  signal: AbortSignal;
   report(line: string): void;
 }
 
@@ -80,6 +82,7 @@ export class RestoreService {
       // Before the database, which by its being there says that all of it is.
       const artifacts = await this.restoreArtifacts(manifest.artifacts, keep);
       report("restoring the database");
+      this.options.signal.throwIfAborted();
       const restored = restorer.restore(file, manifest.serverVersion, async (query) => {
         await assertCounts(query, manifest);
         await query(CONTINUE_RESTORED);
@@ -169,6 +172,7 @@ export class RestoreService {
             }
           },
           createWriteStream(file),
+          { signal: this.options.signal },
         );
       } catch (error) {
         if (!(error instanceof NotFoundError)) throw error;
@@ -191,6 +195,7 @@ export class RestoreService {
     let [verified, copied, bytes] = [0, 0, 0];
     const missing: string[] = [];
     for (const artifact of artifacts) {
+      this.options.signal.throwIfAborted();
       bytes += artifact.bytes;
       if (await this.isWhole(this.options.storage, artifact)) verified++;
       else if (await this.copy(artifact, keep)) copied++;
