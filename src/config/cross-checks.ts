@@ -85,6 +85,7 @@ function pairChecks(settings: Partial<Settings>): string[] {
     ["ML_TLS_CERT", "ML_TLS_KEY"],
     ["ML_VECTOR_DB_CERT", "ML_VECTOR_DB_KEY"],
     ["ML_REDIS_CERT", "ML_REDIS_KEY"],
+    ["ML_S3_CERT", "ML_S3_KEY"],
     ["ML_S3_ACCESS_KEY_ID", "ML_S3_SECRET_ACCESS_KEY"],
   ] as const;
   return [

@@ -13,8 +13,8 @@ export interface S3Config {
   bucket: string;
   /** Absent: the environment's own credentials, e.g. of the node's role. A function is asked at each request. */
   credentials?: S3Credentials | (() => S3Credentials);
-  /** File of the authority of the store's certificate; absent: the known ones. */
-  ca?: string;
+  /** Files of a TLS client; without the authority of the store's certificate the known ones count. */
+  tls?: { ca?: string; cert?: string; key?: string };
   pathStyle: boolean;
   /** Of model files kept on local disk. */
   localBytes: number;
@@ -33,7 +33,7 @@ export function s3Config(settings: Settings): S3Config | undefined {
     ...(accessKeyId !== undefined && secretAccessKey !== undefined
       ? { credentials: { accessKeyId, secretAccessKey } }
       : {}),
-    ca: settings.ML_S3_CA,
+    tls: { ca: settings.ML_S3_CA, cert: settings.ML_S3_CERT, key: settings.ML_S3_KEY },
     pathStyle: settings.ML_S3_PATH_STYLE ?? true,
     localBytes: settings.ML_S3_LOCAL_BYTES,
   };

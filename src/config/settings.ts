@@ -226,6 +226,8 @@ const settingsShape = {
   ML_S3_ACCESS_KEY_ID: secret,
   ML_S3_SECRET_ACCESS_KEY: secret,
   ML_S3_CA: optionalText,
+  ML_S3_CERT: optionalText,
+  ML_S3_KEY: optionalText,
   ML_S3_PATH_STYLE: flag,
   ML_S3_LOCAL_BYTES: whole(MIB, 1024 * 1024 * MIB, 10 * 1024 * MIB),
   ML_MIRROR_BUCKET: optionalText,

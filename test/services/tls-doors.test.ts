@@ -35,8 +35,11 @@ describe("an S3 store of an authority of our own", () => {
     place = await temporaryFolder();
     const plain = await serviceEnvironment(place.path);
     const { hostname, port } = new URL(plain.ML_S3_ENDPOINT!);
-    const [cert, key] = await Promise.all([readFile(served.cert), readFile(served.key)]);
-    door = createServer({ cert, key }, (socket) => {
+    const [cert, key, ca] = await Promise.all(
+      [served.cert, served.key, authority.ca].map((file) => readFile(file)),
+    );
+    // Whoever comes proves himself, too.
+    door = createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: true }, (socket) => {
       const onward = connect(Number(port), hostname);
       for (const [from, to] of [[socket, onward] as const, [onward, socket] as const])
         from.on("error", () => to.destroy()).pipe(to);
@@ -52,8 +55,9 @@ describe("an S3 store of an authority of our own", () => {
     await place.remove();
   });
 
-  test("is reached by ML_S3_CA, and artifacts go there and come back", async () => {
-    const secure = { ...environment, ML_S3_CA: authority.ca };
+  test("is reached by ML_S3_CA and a client certificate, and artifacts go there and come back", async () => {
+    const client = await authority.issue("client", "platform");
+    const secure = { ...environment, ML_S3_CA: authority.ca, ML_S3_CERT: client.cert, ML_S3_KEY: client.key };
     const platform = await startPlatform({ dataDir: place.path, environment: secure });
     expect(await uploadVersion(platform, "linear", linearModel())).toMatchObject({ status: "READY" });
     await platform.stop();
@@ -66,6 +70,10 @@ describe("an S3 store of an authority of our own", () => {
       expect(code).toBe(1);
       expect(output).toMatch(/ML_S3_ENDPOINT.*certificate/s);
     }
+    const unknown = await refusedStart(place.path, { ...environment, ML_S3_CA: authority.ca });
+    expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining("ML_S3_ENDPOINT")]);
+    const half = await refusedStart(place.path, { ...environment, ML_S3_CERT: served.cert });
+    expect(half.output).toContain("ML_S3_KEY: required when ML_S3_CERT is set");
     const absent = await refusedStart(place.path, { ...environment, ML_S3_CA: "/nowhere/ca.crt" });
     expect(absent.output).toContain("ML_S3_CA: the file cannot be read");
   });

@@ -39,19 +39,23 @@ export function createS3Client(config: S3Config, endpoint: string, patience = PA
       requestTimeout: patience.answerMs,
       throwOnRequestTimeout: true,
       httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent({ ...agent, ca: readCa(config.ca) }),
+      httpsAgent: new HttpsAgent({
+        ...agent,
+        ca: read("ML_S3_CA", config.tls?.ca),
+        cert: read("ML_S3_CERT", config.tls?.cert),
+        key: read("ML_S3_KEY", config.tls?.key),
+      }),
     },
   });
 }
 
 /** @throws {PreconditionFailedError} for a file that cannot be read */
-function readCa(file: string | undefined): Buffer | undefined {
+function read(variable: string, file: string | undefined): Buffer | undefined {
   try {
     return file === undefined ? undefined : readFileSync(file);
   } catch (cause) {
-    throw new PreconditionFailedError(`ML_S3_CA: the file cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
+    const { message } = cause as Error;
+    throw new PreconditionFailedError(`${variable}: the file cannot be read: ${message}`, { cause });
   }
 }
 
