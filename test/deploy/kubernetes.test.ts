@@ -382,7 +382,12 @@ test("PostgreSQL is three instances of the estate's sizes and settings, whose lo
   }
   const [backup] = ofKind(production!, "ScheduledBackup");
   expect(backup!.spec).toMatchObject({ schedule: "0 0 2 * * *", method: "plugin" });
-  expect(at(ofKind(production!, "ObjectStore")[0], "spec.retentionPolicy")).toBe("30d");
+  expect(ofKind(production!, "ObjectStore")[0]).toMatchObject({
+    spec: {
+      retentionPolicy: "30d",
+      configuration: { wal: { encryption: "AES256" }, data: { encryption: "AES256" } },
+    },
+  });
 });
 
 const SEVEN_SETTINGS = [
