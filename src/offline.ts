@@ -6,13 +6,6 @@ import { PlatformError } from "./shared/errors.js";
 import { createLogger, STDERR } from "./telemetry/logger.js";
 import { describeError } from "./telemetry/serialize-error.js";
 
-const UNDO_WITHIN_MS = 10_000;
-const ended = new AbortController();
-process.once("SIGTERM", () => {
-  ended.abort(new Error("ended by SIGTERM"));
-  setTimeout(() => process.exit(143), UNDO_WITHIN_MS).unref();
-});
-
 /** By name; each is loaded when it is called for. */
 const commands: Record<string, () => Promise<OfflineCommand>> = {
   export: async () => (await import("./offline/export.command.js")).exportCommand,
@@ -28,8 +21,7 @@ async function main([name = "", ...args]: string[]): Promise<object> {
   const config = loadConfig(readEnvironment());
   const logger = createLogger(config.logLevel === "info" ? "warn" : config.logLevel, STDERR);
   const command = await load();
-  const report = (line: string) => process.stderr.write(`${line}\n`);
-  return command({ config, logger, signal: ended.signal, report }, args);
+  return command({ config, logger, report: (line) => process.stderr.write(`${line}\n`) }, args);
 }
 
 /** A result or an error as one JSON document on standard output; everything else goes to standard error. */

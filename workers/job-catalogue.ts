@@ -7,13 +7,7 @@ import {
   trainEmbedderJob,
 } from "../src/modules/search/index.js";
 import { backtestSegmentJob, trainForecasterJob } from "../src/modules/training/index.js";
-import {
-  backupJob,
-  cleanupJob,
-  mirrorArtifactsJob,
-  testRestoreJob,
-  vacuumDatabaseJob,
-} from "../src/modules/upkeep/index.js";
+import { upkeepDefinitions } from "../src/modules/upkeep/index.js";
 
 /** Every job of the platform, by its name. */
 export const jobCatalogue = {
@@ -25,11 +19,7 @@ export const jobCatalogue = {
   "reindex-collection": reindexCollectionJob,
   "reindex-part": reindexPartJob,
   "index-vectors": indexVectorsJob,
-  backup: backupJob,
-  "mirror-artifacts": mirrorArtifactsJob,
-  cleanup: cleanupJob,
-  "vacuum-database": vacuumDatabaseJob,
-  "test-restore": testRestoreJob,
+  ...upkeepDefinitions,
 };
 
 /** Every queue that has jobs. */

@@ -1,13 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { App } from "../src/app.js";
 import type { JobDefinition } from "../src/modules/operations/index.js";
-import {
-  backupJob,
-  cleanupJob,
-  mirrorArtifactsJob,
-  testRestoreJob,
-  vacuumDatabaseJob,
-} from "../src/modules/upkeep/index.js";
+import { upkeepDefinitions } from "../src/modules/upkeep/index.js";
 
 interface Schedule {
   name: string;
@@ -65,23 +59,26 @@ export function jobSchedules(config: App["config"]): Schedule[] {
   const upkeep = [
     {
       ...{ name: "start-backup", cron: schedules.backup },
-      tick: byTheClock("startBackup", backupJob, {}),
+      tick: byTheClock("startBackup", upkeepDefinitions.backup, {}),
     },
     {
       ...{ name: "start-mirror", cron: mirror === undefined ? "off" : schedules.mirror },
-      tick: byTheClock("startMirror", mirrorArtifactsJob, { verify: false }),
+      tick: byTheClock("startMirror", upkeepDefinitions["mirror-artifacts"], { verify: false }),
     },
     {
       ...{ name: "start-cleanup", cron: schedules.cleanup },
-      tick: byTheClock("startCleanup", cleanupJob, { days: retention.cleanupDays, dryRun: false }),
+      tick: byTheClock("startCleanup", upkeepDefinitions.cleanup, {
+        days: retention.cleanupDays,
+        dryRun: false,
+      }),
     },
     {
       ...{ name: "start-vacuum", cron: schedules.vacuum },
-      tick: byTheClock("startVacuum", vacuumDatabaseJob, {}),
+      tick: byTheClock("startVacuum", upkeepDefinitions["vacuum-database"], {}),
     },
     {
       ...{ name: "test-restore", cron: testable ? schedules.restoreTest : "off" },
-      tick: byTheClock("startRestoreTest", testRestoreJob, { backup: null }),
+      tick: byTheClock("startRestoreTest", upkeepDefinitions["test-restore"], { backup: null }),
     },
   ];
   return [

@@ -168,7 +168,7 @@ export interface Config {
   backupRecipients: string[];
   /** Secret keys of age that open them. */
   backupIdentities: string[];
-  /** A database that restores are tested in, where the platform's own is a server's. */
+  /** A server that restores are tested on, where the platform's own database is a server's. */
   restoreTestDsn?: string;
   schedules: SchedulesConfig;
   retention: RetentionConfig;

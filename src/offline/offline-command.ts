@@ -4,8 +4,6 @@ import type { Logger } from "../telemetry/logger.js";
 export interface OfflineContext {
   config: Config;
   logger: Logger;
-  /** Aborted by SIGTERM: what is half done is to be undone, in some seconds. */
-  signal: AbortSignal;
   /** Says how far it is. */
   report(line: string): void;
 }

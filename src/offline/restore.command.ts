@@ -12,12 +12,13 @@ import type { Config } from "../config/config.js";
 import { NO_TEST_DATABASE, RestoreService, decrypterOf } from "../modules/upkeep/index.js";
 import type { DatabaseRestorer } from "../ports/database-dumper.js";
 import { PreconditionFailedError } from "../shared/errors.js";
+import { abortOnTermination } from "./abort-on-termination.js";
 import { openMirror, openStorage } from "../storage.js";
 import type { Storage } from "../storage.js";
 import type { OfflineCommand } from "./offline-command.js";
 
 /** restore --from <id|latest|manifest.json> [--objects <folder>] [--test] */
-export const restoreCommand: OfflineCommand = async ({ config, logger, signal, report }, args) => {
+export const restoreCommand: OfflineCommand = async ({ config, logger, report }, args) => {
   const { values } = parseArgs({
     args,
     options: {
@@ -34,7 +35,7 @@ export const restoreCommand: OfflineCommand = async ({ config, logger, signal, r
   const places = mirrors.filter((mirror) => mirror !== undefined);
   try {
     const restoring = new RestoreService({
-      ...{ storage, mirrors: places, signal },
+      ...{ storage, mirrors: places, signal: abortOnTermination() },
       // A test's words would stand among the log of the process that it was started by.
       report: values.test ? () => undefined : report,
       restorer: values.test ? createTestRestorer(config) : createRestorer(config),

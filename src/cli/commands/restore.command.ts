@@ -1,19 +1,12 @@
 import type { Command } from "commander";
 import { byteText } from "../byte-text.js";
 import type { CliCommand } from "../command.js";
+import type { Restored } from "../../shared/restored.js";
 import { runOffline } from "../run-offline.js";
 
 export interface RestoreOptions {
   from: string;
   objects?: string;
-}
-
-interface Restored {
-  backup: string;
-  takenAt: string;
-  rows: Record<string, number>;
-  artifacts: { verified: number; copied: number; bytes: number };
-  seconds: number;
 }
 
 export const restore: CliCommand<RestoreOptions> = {

@@ -2,22 +2,16 @@ import type { Command } from "commander";
 import { byteText } from "../byte-text.js";
 import type { CliCommand } from "../command.js";
 import { finishJob } from "../finish-job.js";
+import type { Restored } from "../../shared/restored.js";
 
 export interface TestRestoreOptions {
   from?: string;
   wait: boolean;
 }
 
-interface TestResult {
-  takenAt: string;
-  rows: Record<string, number>;
-  artifacts: { verified: number; copied: number; bytes: number };
-  seconds: number;
-}
-
 export const testRestore: CliCommand<TestRestoreOptions> = {
   usage: "test-restore",
-  summary: "Restore a backup where nobody works, verify all of it, and empty that place again.",
+  summary: "Restore a backup where nobody works, verify all of it, and remove it again.",
   examples: ["254carbon test-restore", "254carbon test-restore --from QmFja3VwOjAx"],
   configure(command: Command) {
     command
@@ -30,7 +24,7 @@ export const testRestore: CliCommand<TestRestoreOptions> = {
     });
     const job = { id: startRestoreTest.job.id, label: "test", wait };
     return finishJob(context, job, ({ id, result }) => {
-      const { takenAt, rows, artifacts, seconds } = result as unknown as TestResult;
+      const { takenAt, rows, artifacts, seconds } = result as unknown as Restored;
       const sum = Object.values(rows).reduce((total, count) => total + count, 0);
       const { verified, copied, bytes } = artifacts;
       const text =

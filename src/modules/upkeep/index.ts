@@ -16,13 +16,7 @@ import { MirrorService } from "./mirror.service.js";
 import type { MirrorStores } from "./mirror.service.js";
 import { UpkeepJobs } from "./upkeep-jobs.service.js";
 import { RestoreTestService } from "./restore-test.service.js";
-import {
-  backupJob,
-  cleanupJob,
-  mirrorArtifactsJob,
-  testRestoreJob,
-  vacuumDatabaseJob,
-} from "./upkeep.jobs.js";
+import { upkeepDefinitions } from "./upkeep.jobs.js";
 import { UpkeepResolver } from "./upkeep.resolver.js";
 import { VacuumService } from "./vacuum.service.js";
 
@@ -70,7 +64,7 @@ export function createUpkeepModule(options: UpkeepModuleOptions): UpkeepModule {
   const cleanup = new CleanupService({ database, store, archive, mirror, models, search, planner });
   const possible = options.restoreTestsPossible;
   const restoreTests = new RestoreTestService({ database, backups, possible });
-  for (const job of [backupJob, mirrorArtifactsJob, cleanupJob, vacuumDatabaseJob, testRestoreJob]) {
+  for (const job of Object.values(upkeepDefinitions)) {
     operations.jobs.register<never>(job as never, upkeepJobs.hooks());
   }
   return {
@@ -97,11 +91,4 @@ export type { MirrorStores } from "./mirror.service.js";
 export { decrypterOf } from "./dump-cipher.js";
 export { RestoreService } from "./restore.service.js";
 export { NO_TEST_DATABASE } from "./restore-test.service.js";
-export type { Restored } from "./restore.service.js";
-export {
-  backupJob,
-  cleanupJob,
-  mirrorArtifactsJob,
-  testRestoreJob,
-  vacuumDatabaseJob,
-} from "./upkeep.jobs.js";
+export { upkeepDefinitions } from "./upkeep.jobs.js";

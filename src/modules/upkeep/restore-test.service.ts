@@ -2,10 +2,10 @@ import type { Database } from "../../ports/database.js";
 import { NotFoundError, PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
 import { runOfflineProcess } from "../../shared/offline-process.js";
 import type { OfflineFailure } from "../../shared/offline-process.js";
+import type { Restored } from "../../shared/restored.js";
 import { reportRestoreTest } from "../../telemetry/events.js";
 import type { JobRun } from "../operations/index.js";
 import type { BackupService } from "./backup.service.js";
-import type { Restored } from "./restore.service.js";
 import { UpkeepJobRepository } from "./upkeep-job.repository.js";
 import { testRestoreJob } from "./upkeep.jobs.js";
 
@@ -29,7 +29,7 @@ export class RestoreTestService {
     throw new NotFoundError(`input.backup: there is no backup ${id}`, { field: "input.backup" });
   }
 
-  /** The job, in a process of its own: a database in memory, large files and their digests are no work for a server's. */
+  /** The job, in a process of its own: other jobs must not wait for a database in memory or the digests of large files. */
   async run({ backup }: { backup: string | null }, run: JobRun): Promise<Record<string, unknown>> {
     const args = ["--test", "--from", backup ?? "latest"];
     const outcome = await runOfflineProcess<Restored>("restore", args, run.signal);

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { Decrypter } from "age-encryption";
 import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { InvalidInputError, NotFoundError, PreconditionFailedError } from "../../shared/errors.js";
+import type { Restored } from "../../shared/restored.js";
 import { CONTINUE_RESTORED } from "../operations/index.js";
 import { namesOf, readText } from "./archive-text.js";
 import { BACKUPS, countDifferences, dumpName, isManifest, readManifest } from "./backup-manifest.rules.js";
@@ -32,16 +33,6 @@ export interface RestoreServiceOptions {
   report(line: string): void;
 }
 
-export interface Restored {
-  backup: string;
-  takenAt: string;
-  /** Rows by table, as backed up and as restored. */
-  rows: Record<string, number>;
-  /** `copied`: of them, those that came back from a mirror; a test leaves them there. */
-  artifacts: { verified: number; copied: number; bytes: number };
-  seconds: number;
-}
-
 /** A test has come to its end, and what it brought must go. */
 class Undone extends Error {}
 
@@ -58,7 +49,7 @@ export class RestoreService {
   }
 
   /**
-   * Does all that a restore does, into a database that only tests use, and undoes it; no artifact is copied.
+   * Does all that a restore does, and undoes it; no artifact is copied.
    * @throws as `restore` does
    */
   async test(from: string): Promise<Restored> {

@@ -31,3 +31,12 @@ export const vacuumDatabaseJob = defineJob({
   attempts: 3,
   parse: () => ({}),
 });
+
+/** All of them, by name. */
+export const upkeepDefinitions = {
+  backup: backupJob,
+  "mirror-artifacts": mirrorArtifactsJob,
+  cleanup: cleanupJob,
+  "vacuum-database": vacuumDatabaseJob,
+  "test-restore": testRestoreJob,
+};

@@ -109,7 +109,7 @@ export class UpkeepResolver {
   @Mutation(() => JobPayload, {
     nullable: true,
     description:
-      "Restores a backup into a database that is there for tests, with all that a restore verifies, and empties it again.",
+      "Restores a backup into a database that is made for it, with all that a restore verifies, and removes it again.",
   })
   async startRestoreTest(
     @Arg("input") { backup, idempotencyKey }: StartRestoreTestInput,
