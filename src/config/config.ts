@@ -102,6 +102,8 @@ export interface DatabaseConfig {
   replicaDsns: string[];
   tls: TlsFiles;
   poolSize: number;
+  /** `host:port` of a PgBouncer before the same database that pools transactions; absent: none. */
+  pooler?: string;
   /** A replica that is further behind is not read from. */
   replicaMaxLagMs: number;
   statementTimeoutMs: number;
@@ -317,6 +319,7 @@ function engineConfig(settings: Settings) {
         key: settings.ML_VECTOR_DB_KEY,
       },
       poolSize: settings.ML_VECTOR_DB_POOL,
+      pooler: settings.ML_VECTOR_DB_POOLER,
       replicaMaxLagMs: settings.ML_VECTOR_DB_REPLICA_MAX_LAG_MS,
       statementTimeoutMs: settings.ML_STATEMENT_TIMEOUT_MS,
       lockTimeoutMs: settings.ML_LOCK_TIMEOUT_MS,

@@ -91,6 +91,7 @@ function pairChecks(settings: Partial<Settings>): string[] {
   return [
     ...pairs.flatMap(([a, b]) => [[a, b] as const, [b, a] as const]),
     ["ML_VECTOR_DB_DSN", "ML_MIGRATIONS_DSN"] as const,
+    ["ML_VECTOR_DB_DSN", "ML_VECTOR_DB_POOLER"] as const,
     // The embedded database is restored into a folder.
     ["ML_VECTOR_DB_DSN", "ML_RESTORE_TEST_DSN"] as const,
     // Without it the queue makes a schema of its own, and who may make one could put names before the owner's.

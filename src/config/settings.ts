@@ -115,6 +115,16 @@ const providers = <const T extends readonly [string, ...string[]]>(values: T, fa
       .refine((items) => items.every((item) => values.includes(item)), { error }),
   );
 };
+const hostAndPort = z.preprocess(
+  blankIsAbsent,
+  z
+    .string()
+    .refine(
+      (value) => /^([\w.-]+|\[[\da-f:.]+\]):[1-9]\d{0,4}$/i.test(value) && URL.canParse(`tcp://${value}`),
+      { error: "allowed: a host and a port, such as pooler:5432" },
+    )
+    .optional(),
+);
 const networks = list.refine((items) => items.every(isNetwork), {
   error: "allowed: addresses and networks such as 10.0.0.0/8, separated by commas",
 });
@@ -208,6 +218,7 @@ const settingsShape = {
   ML_VECTOR_DB_CERT: optionalText,
   ML_VECTOR_DB_KEY: optionalText,
   ML_VECTOR_DB_POOL: whole(2, 1000, 20),
+  ML_VECTOR_DB_POOLER: hostAndPort,
   ML_VECTOR_DB_REPLICA_MAX_LAG_MS: whole(100, 3_600_000, 5_000),
   ML_STATEMENT_TIMEOUT_MS: whole(100, 3_600_000, 30_000),
   ML_LOCK_TIMEOUT_MS: whole(100, 3_600_000, 10_000),
