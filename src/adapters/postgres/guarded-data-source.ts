@@ -1,37 +1,35 @@
-import type { Duplex } from "node:stream";
-import type pg from "pg";
 import { DataSource } from "typeorm";
 import type { DataSourceOptions, QueryRunner } from "typeorm";
+import { cancelStatement } from "./cancel-statement.js";
+import type { ConnectedClient } from "./cancel-statement.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
-import { StatementCanceller } from "./statement-canceller.js";
 import { translateFailure } from "./translate-failure.js";
 
 export interface DataSourceGuard {
-  /** How `pg` reaches the server. */
-  connection: pg.ClientConfig;
   /** A server that is silent for longer is gone, in milliseconds; longer than its own statement time-out. */
   silenceMs?: number;
   /** Statements end with the requests that they belong to; they outlive them without it. */
   requests?: RequestsUnderWay;
 }
 
+/** A statement that is to end is told so again and again, this many milliseconds apart. */
+const CANCEL_EVERY_MS = 500;
+
 /** A TypeORM data source whose failures are typed, and whose server is not waited for without end. */
 export class GuardedDataSource extends DataSource {
-  private readonly canceller: StatementCanceller;
-
   constructor(
     options: DataSourceOptions,
     private readonly guard: DataSourceGuard,
   ) {
     super(options);
-    this.canceller = new StatementCanceller(guard.connection);
   }
 
   override createQueryRunner(mode?: "master" | "slave"): QueryRunner {
     const runner = super.createQueryRunner(mode);
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     runner.query = async (...args: unknown[]): Promise<never> => {
-      const ended = this.guard.requests?.begin(args[0], () => this.cancel(runner));
+      const statement = new Statement(runner);
+      const ended = this.guard.requests?.begin(args[0], () => statement.cancel());
       const stop = this.watch(runner);
       try {
         return (await query(...args)) as never;
@@ -39,15 +37,11 @@ export class GuardedDataSource extends DataSource {
         throw translateFailure(error);
       } finally {
         stop();
+        statement.end();
         await ended?.();
       }
     };
     return runner;
-  }
-
-  private async cancel(runner: QueryRunner): Promise<void> {
-    const client = await (runner.connect() as Promise<{ processID?: number }>).catch(() => undefined);
-    if (client?.processID != null) await this.canceller.cancel(client.processID);
   }
 
   /** A machine that died says nothing, and TCP goes on asking it for a quarter of an hour. */
@@ -66,7 +60,45 @@ function isUnhurried(runner: QueryRunner): boolean {
 
 /** The statement under way fails, and the pool makes another connection. */
 async function breakConnection(runner: QueryRunner): Promise<void> {
-  const client = await (runner.connect() as Promise<pg.PoolClient>).catch(() => undefined);
-  // Not among the driver's types: the socket below its protocol.
-  (client as { connection?: { stream: Duplex } } | undefined)?.connection?.stream.destroy();
+  (await clientOf(runner))?.connection.stream.destroy();
+}
+
+function clientOf(runner: QueryRunner): Promise<ConnectedClient | undefined> {
+  return (runner.connect() as Promise<ConnectedClient>).catch(() => undefined);
+}
+
+/** One that is under way. */
+class Statement {
+  private ended = false;
+  private wake: () => void = () => undefined;
+
+  constructor(private readonly runner: QueryRunner) {}
+
+  /**
+   * Resolves when it has ended. A request that comes before the statement has begun, be it on its way or in a pooler's
+   * queue, is without effect.
+   */
+  async cancel(): Promise<void> {
+    const client = await clientOf(this.runner);
+    while (client && !this.ended) {
+      await cancelStatement(client);
+      await this.endOr(CANCEL_EVERY_MS);
+    }
+  }
+
+  end(): void {
+    this.ended = true;
+    this.wake();
+  }
+
+  private async endOr(ms: number): Promise<void> {
+    if (this.ended) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
 }

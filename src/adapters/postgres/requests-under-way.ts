@@ -40,8 +40,9 @@ export class RequestsUnderWay<Source = unknown> {
    */
   begin(sql: unknown, cancel: () => Promise<void>): () => Promise<void> | undefined {
     const under = this.current.getStore();
-    if (!under) return () => undefined;
-    if (under.request.over && !ENDS_TRANSACTION.test(String(sql))) {
+    // Where a standby must have a commit, one that is cancelled happens without.
+    if (!under || ENDS_TRANSACTION.test(String(sql))) return () => undefined;
+    if (under.request.over) {
       throw new TimeoutError("nobody waits for the answer any more");
     }
     under.statements.set(cancel, undefined);

@@ -9,6 +9,9 @@ import type { LiveText } from "../../shared/live-text.js";
 const KEEPALIVE_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
+/** For work that takes the time it needs, whatever the role's own limits are: `options` of a connection. */
+export const UNLIMITED = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
+
 /** What a DSN may say about TLS, which the files that are configured decide. */
 const TLS_PARAMETERS = ["ssl", "sslmode", "sslcert", "sslkey", "sslrootcert"];
 
@@ -16,9 +19,15 @@ const TLS_PARAMETERS = ["ssl", "sslmode", "sslcert", "sslkey", "sslrootcert"];
  * How `pg` reaches a server. With a CA or a client certificate the connection is encrypted, and the server's
  * certificate must be of that CA (or of a known one) and name the host, as `verify-full` has it; without them the
  * DSN's own `sslmode` holds. A DSN that may change is read at each connection.
+ * @param pooler `host:port` to connect to in the place of the DSN's own
  * @throws {PreconditionFailedError} for a file that cannot be read
  */
-export async function postgresConnection(dsn: LiveText, tls: TlsFiles): Promise<pg.ClientConfig> {
+export async function postgresConnection(
+  dsn: LiveText,
+  tls: TlsFiles,
+  pooler?: string,
+): Promise<pg.ClientConfig> {
+  const address = () => (pooler === undefined ? textNow(dsn) : leadingTo(pooler, textNow(dsn)));
   const common = {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_MS,
@@ -29,7 +38,7 @@ export async function postgresConnection(dsn: LiveText, tls: TlsFiles): Promise<
     return {
       ...common,
       get connectionString() {
-        return textNow(dsn);
+        return address();
       },
     };
   }
@@ -41,14 +50,21 @@ export async function postgresConnection(dsn: LiveText, tls: TlsFiles): Promise<
   return {
     ...common,
     get connectionString() {
-      return withoutTls(textNow(dsn));
+      return withoutTls(address());
     },
     get ssl() {
       // The driver names the host in the handshake only; an address, which no handshake names, must be checked as well.
-      const { host } = new pg.Client({ connectionString: withoutTls(textNow(dsn)) });
+      const { host } = new pg.Client({ connectionString: withoutTls(address()) });
       return { ca, cert, key, host, rejectUnauthorized: true } as never;
     },
   };
+}
+
+function leadingTo(place: string, dsn: string): string {
+  const url = new URL(dsn);
+  url.host = place;
+  for (const parameter of ["host", "port"]) url.searchParams.delete(parameter);
+  return url.toString();
 }
 
 function withoutTls(dsn: string): string {

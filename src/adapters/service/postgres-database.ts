@@ -13,6 +13,7 @@ import { ownerDsn } from "./owner-dsn.js";
 import { postgresConnection } from "./postgres-connection.js";
 import { grantToApplication } from "./postgres-grants.js";
 import { applyMigrations } from "./postgres-migrations.js";
+import { preparePooler } from "./pooler.js";
 import { awaitPostgres } from "./postgres-start.js";
 import { ReadReplica } from "./read-replica.js";
 import { ReadReplicas } from "./read-replicas.js";
@@ -30,6 +31,17 @@ export interface PostgresDatabaseOptions extends Schema {
 
 type LiveSetting = "dsn" | "replicaDsns" | "migrationsDsn";
 
+type Requests = RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>;
+
+interface Parts {
+  requests: Requests;
+  replicas?: ReadReplicas;
+  /** Leads to the database as the tables' owner, where that is another role. */
+  owner?: pg.ClientConfig;
+  /** Whether the pool's sessions are a pooler's, which gives them to others between two transactions. */
+  shared: boolean;
+}
+
 /** Of connections, for requests and jobs together. */
 const POOL_SIZE = 20;
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -42,17 +54,16 @@ const SILENCE_AFTER_MS = 5_000;
 export class PostgresDatabase extends TypeormDatabase {
   readonly vectorSearch = "hnsw";
 
+  /** For what speaks to PostgreSQL by itself: options for `pg` that lead to this database, without time-outs. */
+  readonly connection: pg.ClientConfig;
+
   private constructor(
     dataSource: DataSource,
     options: TypeormDatabaseOptions,
-    /** For what speaks to PostgreSQL by itself: options for `pg` that lead to this database, without time-outs. */
-    readonly connection: pg.ClientConfig,
-    private readonly replicas: ReadReplicas | undefined,
-    /** The same for the tables' owner, where that is another role. */
-    private readonly owner: pg.ClientConfig | undefined,
-    private readonly requests: RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>,
+    private readonly parts: Parts,
   ) {
     super(dataSource, options);
+    this.connection = options.connection;
   }
 
   /**
@@ -63,38 +74,51 @@ export class PostgresDatabase extends TypeormDatabase {
   static async open(options: PostgresDatabaseOptions): Promise<PostgresDatabase> {
     const { settings = {}, log } = options;
     const { statementTimeoutMs = STATEMENT_TIMEOUT_MS, lockTimeoutMs = LOCK_TIMEOUT_MS } = settings;
-    const connection = await postgresConnection(options.dsn, settings.tls ?? {});
-    await awaitPostgres("ML_VECTOR_DB_DSN", connection, { timeoutMs: options.startTimeoutMs ?? 0, log });
+    const { dsn, startTimeoutMs = 0 } = options;
+    const connection = await postgresConnection(dsn, settings.tls ?? {});
+    await awaitPostgres("ML_VECTOR_DB_DSN", connection, { timeoutMs: startTimeoutMs, log });
     const owner =
       settings.migrationsDsn === undefined
         ? undefined
         : await postgresConnection(ownerDsn(settings.migrationsDsn), settings.tls ?? {});
     await applyMigrations(options, owner ?? connection, log);
     if (owner) await grantToApplication(owner, connection);
-    const requests = new RequestsUnderWay<ReturnType<ReadReplicas["sourceFor"]>>();
+    const requests: Requests = new RequestsUnderWay();
+    const timeOuts = {
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: lockTimeoutMs,
+      // A process that falls silent amid a transaction keeps its locks from others no longer than they would wait.
+      idle_in_transaction_session_timeout: lockTimeoutMs,
+    };
     const wiring = {
       ...options,
-      ...{ connection, requests },
-      pooled: {
-        statement_timeout: statementTimeoutMs,
-        lock_timeout: lockTimeoutMs,
-        // A process that falls silent amid a transaction keeps its locks from others no longer than they would wait.
-        idle_in_transaction_session_timeout: lockTimeoutMs,
-      },
+      ...{ connection, requests, pooled: timeOuts },
       poolSize: settings.poolSize ?? POOL_SIZE,
       silenceMs: statementTimeoutMs + SILENCE_AFTER_MS,
     };
-    const dataSource = await connectDataSource(wiring);
+    const shared =
+      settings.pooler === undefined
+        ? undefined
+        : await postgresConnection(dsn, settings.tls ?? {}, settings.pooler);
+    if (shared) await preparePooler({ direct: connection, pooled: shared, timeOuts, startTimeoutMs, log });
+    const dataSource = await connectDataSource(
+      shared ? { ...wiring, connection: shared, pooled: {} } : wiring,
+    );
     const replicas = await replicasOf(dataSource, wiring, settings);
-    return new PostgresDatabase(dataSource, wiring, connection, replicas, owner, requests);
+    return new PostgresDatabase(dataSource, wiring, {
+      requests,
+      replicas,
+      owner,
+      shared: shared !== undefined,
+    });
   }
 
   override async read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const under = this.requests.get();
+    const under = this.parts.requests.get();
     const caller = under?.request.readsAs;
-    if (!under || caller === undefined || !this.replicas) return super.read(work);
+    if (!under || caller === undefined || !this.parts.replicas) return super.read(work);
     // Chosen once: another replica might have come less far.
-    const chosen = await (under.source ??= this.replicas.sourceFor(caller));
+    const chosen = await (under.source ??= this.parts.replicas.sourceFor(caller));
     if (!chosen) return super.read(work);
     try {
       return await work(chosen.source.manager);
@@ -108,39 +132,48 @@ export class PostgresDatabase extends TypeormDatabase {
   }
 
   override serve<T>(request: ServedRequest, work: () => T): T {
-    return this.requests.run(request, work);
+    return this.parts.requests.run(request, work);
   }
 
   override abandon(request: ServedRequest): void {
-    this.requests.abandon(request);
+    this.parts.requests.abandon(request);
   }
 
   override async acknowledge(caller: string): Promise<void> {
-    await this.replicas?.note(caller);
+    await this.parts.replicas?.note(caller);
   }
 
   override async maintain(): Promise<void> {
-    await this.replicas?.forget();
+    await this.parts.replicas?.forget();
     const vacuum = (session: Transaction) => vacuumTables((sql) => session.query(sql));
     await this.unhurried(vacuum);
-    if (this.owner) await this.asOwner(vacuum);
+    if (this.parts.owner) await this.asOwner(vacuum);
   }
 
-  /** On a connection that is made for it: it is seldom needed. */
-  override async asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
-    if (!this.owner) return super.asOwner(work);
-    const schema = { entities: [], migrations: [] };
-    const dataSource = await connectDataSource({ ...schema, connection: this.owner, poolSize: 1 });
-    try {
-      return await unhurriedOn(dataSource, work);
-    } finally {
-      await dataSource.destroy();
-    }
+  override unhurried<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return this.parts.shared ? onConnectionTo(this.connection, work) : super.unhurried(work);
+  }
+
+  override asOwner<T>(work: (session: Transaction) => Promise<T>): Promise<T> {
+    return this.parts.owner ? onConnectionTo(this.parts.owner, work) : super.asOwner(work);
   }
 
   override async close(): Promise<void> {
-    await this.replicas?.close();
+    await this.parts.replicas?.close();
     await super.close();
+  }
+}
+
+/** On one that is made for it: it is seldom needed. */
+async function onConnectionTo<T>(
+  connection: pg.ClientConfig,
+  work: (session: Transaction) => Promise<T>,
+): Promise<T> {
+  const dataSource = await connectDataSource({ connection, entities: [], migrations: [], poolSize: 1 });
+  try {
+    return await unhurriedOn(dataSource, work);
+  } finally {
+    await dataSource.destroy();
   }
 }
 

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { PreconditionFailedError } from "../../shared/errors.js";
+import { connectedAs } from "./connected-as.js";
 
 /** What the platform may add to, and never change. */
 const ADDED_TO = ["audit_entries", "audit_seals"];
@@ -24,8 +25,8 @@ export async function grantToApplication(
   owner: pg.ClientConfig,
   application: pg.ClientConfig,
 ): Promise<void> {
-  const role = await connected(application, currentRole);
-  await connected(owner, async (client) => {
+  const role = await connectedAs(application, currentRole);
+  await connectedAs(owner, async (client) => {
     const ownRole = await currentRole(client);
     if (ownRole === role) {
       throw new PreconditionFailedError("ML_MIGRATIONS_DSN: must name another role than ML_VECTOR_DB_DSN");
@@ -106,18 +107,4 @@ function rightsOn(table: string): string {
 async function currentRole(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ role: string }>("SELECT current_user AS role");
   return rows[0]!.role;
-}
-
-async function connected<T>(
-  connection: pg.ClientConfig,
-  work: (client: pg.Client) => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client(connection);
-  client.on("error", () => undefined);
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }

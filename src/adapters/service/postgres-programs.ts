@@ -5,6 +5,7 @@ import { readEnvironment } from "../../config/env.js";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import { textNow } from "../../shared/live-text.js";
 import type { LiveText } from "../../shared/live-text.js";
+import { UNLIMITED } from "./postgres-connection.js";
 
 export interface PostgresPrograms {
   /** `postgresql://user:password@host:port/database` */
@@ -40,7 +41,7 @@ function connectionEnvironment({ dsn, tls }: PostgresPrograms): NodeJS.ProcessEn
     PGDATABASE: decodeURIComponent(url.pathname.slice(1)),
     PGCONNECT_TIMEOUT: "15",
     // What the server limits for requests is no limit for a dump.
-    PGOPTIONS: "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0",
+    PGOPTIONS: UNLIMITED,
   };
   for (const [name, variable] of Object.entries(PARAMETERS)) {
     const value = url.searchParams.get(name);
