@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chown, rm, writeFile } from "node:fs/promises";
+import { chown, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import pg from "pg";
@@ -16,6 +16,8 @@ export interface PgbouncerOptions {
   users?: Record<string, string>;
   /** Of its section `[pgbouncer]`, beside the defaults here. */
   settings?: Record<string, string>;
+  /** Further settings, each of which names a file: copies that it may read take their place. */
+  files?: Record<string, string>;
   /** Rules of who is let in, and by what; by their passwords without it. */
   hba?: string;
 }
@@ -40,6 +42,7 @@ export async function startPgbouncer({
   server,
   users = {},
   settings = {},
+  files = {},
   hba,
 }: PgbouncerOptions): Promise<PgbouncerServer> {
   const { pgbouncer } = await debianPrograms();
@@ -65,6 +68,8 @@ export async function startPgbouncer({
     stats_users: CONSOLE_USER,
     ...settings,
   };
+  for (const [name, file] of Object.entries(files))
+    all[name] = await write(name, await readFile(file, "utf8"));
   const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}\n`);
   const config = await write("pgbouncer.ini", `[databases]\n* = ${server}\n[pgbouncer]\n${lines.join("")}`);
   const show = async (command: string) => {
