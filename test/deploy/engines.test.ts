@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readCompose, readFromRoot, readVariables, requiredVariables } from "../support/compose-file.js";
 import { renderOverlay } from "./manifests.js";
 import { at, environmentOf, ofKind, workloadsOf } from "./workloads.js";
+import type { PodSpec } from "./workloads.js";
 
 const [staging, production] = await Promise.all(["staging", "production"].map(renderOverlay));
 const LONG = createHash("sha256").update("a secret").digest("hex");
@@ -39,6 +40,101 @@ const SEVEN_SETTINGS = [
   ...["shared_buffers", "effective_cache_size", "maintenance_work_mem", "checkpoint_completion_target"],
   ...["wal_buffers", "default_statistics_target", "max_connections"],
 ];
+
+describe.each([
+  ["staging", staging!, 2],
+  ["production", production!, 3],
+] as const)("the pooler of %s", (_name, objects, instances) => {
+  const [pooler] = ofKind(objects, "Pooler");
+  const [cluster] = ofKind(objects, "Cluster");
+  const certificate = ofKind(objects, "Certificate").find(({ metadata }) => metadata.name === "pooler");
+
+  test("pools transactions before the primary, each pod under an address of its own", () => {
+    expect(pooler!.spec).toMatchObject({
+      ...{ cluster: { name: cluster!.metadata.name }, type: "rw", instances },
+      serviceTemplate: { spec: { clusterIP: "None" } },
+      deploymentStrategy: { rollingUpdate: { maxUnavailable: 0 } },
+      pgbouncer: { poolMode: "transaction", parameters: { query_wait_timeout: "15" } },
+    });
+    const refused = ["ignore_startup_parameters", "auth_type", "auth_user"];
+    const parameters = Object.keys(at(pooler, "spec.pgbouncer.parameters"));
+    expect(parameters.filter((each) => refused.includes(each))).toEqual([]);
+  });
+
+  test("demands TLS and certificates on both sides, and has one for both", () => {
+    expect(at(pooler, "spec.pgbouncer")).toMatchObject({
+      clientTLSSecret: { name: at(certificate, "spec.secretName") },
+      serverTLSSecret: { name: at(certificate, "spec.secretName") },
+      parameters: { client_tls_sslmode: "verify-full", server_tls_sslmode: "verify-full" },
+    });
+    expect(certificate!.spec).toMatchObject({
+      // What it follows when it is renewed.
+      secretTemplate: { labels: { "cnpg.io/reload": "" } },
+      commonName: "pooler",
+      dnsNames: [pooler!.metadata.name],
+      usages: expect.arrayContaining(["server auth", "client auth"]),
+    });
+    const server = ofKind(objects, "Certificate").find(
+      (each) => at(each, "spec.secretName") === at(cluster, "spec.certificates.serverTLSSecret"),
+    );
+    expect(at(server, "spec.dnsNames")).toContain("postgres-rw");
+  });
+
+  test("lets the platform's role through to its database, and nobody else anywhere", () => {
+    const rules = at<string[]>(pooler, "spec.pgbouncer.pg_hba").map((rule) => rule.split(" "));
+    const dsn = new URL("postgresql://ml:x@postgres-rw:5432/platform");
+    for (const everywhere of ["0.0.0.0/0", "::/0"]) {
+      expect(rules.filter(([, , , address]) => address === everywhere)).toEqual([
+        ["hostssl", dsn.pathname.slice(1), dsn.username, everywhere, "scram-sha-256"],
+        ["host", "all", "all", everywhere, "reject"],
+      ]);
+    }
+    expect(rules).toHaveLength(4);
+  });
+
+  test("looks up that role's password alone, by a role that may do nothing else", () => {
+    const statements = at<string[]>(cluster, "spec.bootstrap.initdb.postInitSQL");
+    const call = "public.password_for_pooler";
+    expect(at(pooler, "spec.pgbouncer.authQuery")).toBe(`SELECT usename, passwd FROM ${call}($1)`);
+    const [role, definition, ...rights] = statements;
+    expect(role).toMatch(/^CREATE ROLE pooler LOGIN CONNECTION LIMIT \d+$/);
+    expect(definition).toContain(`CREATE FUNCTION ${call}(role text)`);
+    expect(definition).toContain("SECURITY DEFINER SET search_path = pg_catalog, pg_temp");
+    expect(definition).toContain("WHERE s.usename = 'ml' AND s.usename = $1");
+    expect(rights).toEqual([
+      `REVOKE ALL ON FUNCTION ${call}(text) FROM PUBLIC`,
+      `GRANT EXECUTE ON FUNCTION ${call}(text) TO pooler`,
+    ]);
+    // They travel in a container's arguments, where Kubernetes makes one dollar of two, and of $(NAME) a variable.
+    expect(statements.filter((each) => /\$[$(]/.test(each))).toEqual([]);
+    const [first, second] = at<string[]>(cluster, "spec.postgresql.pg_hba");
+    expect(first).toBe("hostssl postgres pooler all cert");
+    expect(second).toBe("hostssl platform ml,ml_owner all scram-sha-256 clientcert=verify-ca");
+  });
+
+  test("is spread over nodes, within limits, lets who is replaced finish, and is watched", () => {
+    const labels = { "cnpg.io/poolerName": pooler!.metadata.name };
+    const { spec } = at<{ spec: PodSpec }>(pooler, "spec.template");
+    expect(spec.topologySpreadConstraints!.map((each) => at(each, "labelSelector.matchLabels"))).toEqual([
+      labels,
+      labels,
+    ]);
+    expect(spec.containers).toMatchObject([
+      {
+        name: "pgbouncer",
+        lifecycle: { preStop: { sleep: { seconds: 10 } } },
+        resources: {
+          requests: { cpu: expect.any(String), memory: expect.any(String) },
+          limits: { cpu: expect.any(String), memory: expect.any(String) },
+        },
+      },
+    ]);
+    const selecting = (kind: string) =>
+      ofKind(objects, kind).find(({ metadata }) => metadata.name === pooler!.metadata.name);
+    expect(at(selecting("PodMonitor"), "spec.selector.matchLabels")).toEqual(labels);
+    expect(at(selecting("PodDisruptionBudget"), "spec.selector.matchLabels")).toEqual(labels);
+  });
+});
 
 test("staging has its own object store, under the name that scripts know, and its buckets", () => {
   const store = workloadsOf(staging!).find(({ name }) => name === "minio")!;

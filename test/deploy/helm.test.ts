@@ -77,6 +77,7 @@ test.each([
   ["ml-platform", ["host=a", "image.tag=latest"], /latest|image[./]tag/],
   ["postgres", ["instances=1"], /instances/],
   ["postgres", ["image.digest="], /image[./]digest/],
+  ["postgres", ["pooler.instances=1"], /pooler[./]instances/],
   ["postgres", ["recovery.targetTime=yesterday", "recovery.from=a", "recovery.as=b"], /targetTime/],
   ["redis", ["queue.maxMemory=lots"], /queue[./]maxMemory/],
   ["minio", ["storge=1Gi"], /storge/],

@@ -233,20 +233,40 @@ describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
     expect(autoscalersOf(objects).map(scaledBy).sort()).toEqual(deployments.sort());
     const budgets = ofKind(objects, "PodDisruptionBudget").map(({ metadata }) => metadata.name);
     const standing = workloads.filter(({ kind }) => kind !== "Job").map((each) => each.name);
-    expect(budgets.sort()).toEqual(standing.sort());
+    const poolers = ofKind(objects, "Pooler").map(({ metadata }) => metadata.name);
+    expect(budgets.sort()).toEqual([...standing, ...poolers].sort());
   });
 
-  test("all processes at their most, and a gateway more while they are replaced, find room at PostgreSQL", () => {
+  test("all processes at their most, and one more of each kind that is replaced, find room at the pooler and at PostgreSQL", () => {
     const most = mostOf(objects);
     const [cluster] = ofKind(objects, "Cluster");
-    const connections = Number(at<string>(cluster, "spec.postgresql.parameters.max_connections"));
+    const [pooler] = ofKind(objects, "Pooler");
     const needed = processes.map((workload) => {
+      const { pooler: address, poolSize } = loadConfig(seen(workload), { apart: true }).database;
+      expect([workload.name, address]).toEqual([
+        workload.name,
+        workload.name === "migrate" ? undefined : `${pooler!.metadata.name}:5432`,
+      ]);
+      const replicas = workload.name === "gateway" ? most.gateway! + 1 : (most[workload.name] ?? 1);
       // Beside its pool each has one that listens, one that locks, and one now and then.
-      const each = loadConfig(seen(workload), { apart: true }).database.poolSize + 3;
-      return each * (workload.name === "gateway" ? most.gateway! + 1 : (most[workload.name] ?? 1));
+      return address === undefined
+        ? { pooled: 0, direct: replicas * (poolSize + 3) }
+        : { pooled: replicas * poolSize, direct: replicas * 3 };
     });
+    const sum = (kind: "pooled" | "direct") => needed.reduce((total, each) => total + each[kind], 0);
+    const parameter = (name: string) => Number(at<string>(pooler, `spec.pgbouncer.parameters.${name}`));
+    // Each pod could take them all: who connects chooses by chance.
+    expect(sum("pooled")).toBeGreaterThan(0);
+    expect(sum("pooled")).toBeLessThanOrEqual(parameter("max_client_conn"));
+    const { maxSurge } = at<{ maxSurge: number }>(pooler, "spec.deploymentStrategy.rollingUpdate");
+    const pods = at<number>(pooler, "spec.instances") + maxSurge;
+    const statements = at<string[]>(cluster, "spec.bootstrap.initdb.postInitSQL");
+    const [, lookUps] = /^CREATE ROLE pooler LOGIN CONNECTION LIMIT (\d+)$/.exec(statements[0]!)!;
+    const connections = Number(at<string>(cluster, "spec.postgresql.parameters.max_connections"));
     // Superusers, standbys and the operator have theirs.
-    expect(needed.reduce((sum, each) => sum + each)).toBeLessThanOrEqual(connections - 10);
+    expect(pods * parameter("default_pool_size") + Number(lookUps) + sum("direct")).toBeLessThanOrEqual(
+      connections - 10,
+    );
   });
 
   test("restores are tested beside the maintenance worker, on the server's own image, where nobody else reaches it", () => {
@@ -332,7 +352,8 @@ describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
 /** TLS between all of them, the secret of before, the tables' owner, and what the edge adds. */
 const ONLY_IN_A_CLUSTER = new Set([
   ...["ML_TLS_CERT", "ML_TLS_KEY", "ML_TLS_CLIENT_CA", "ML_PUBLIC_URL", "ML_DRAIN_NOTICE_MS"],
-  ...["ML_VECTOR_DB_CA", "ML_VECTOR_DB_CERT", "ML_VECTOR_DB_KEY", "ML_VECTOR_DB_POOL", "ML_MIGRATIONS_DSN"],
+  ...["ML_VECTOR_DB_CA", "ML_VECTOR_DB_CERT", "ML_VECTOR_DB_KEY", "ML_MIGRATIONS_DSN"],
+  ...["ML_VECTOR_DB_POOL", "ML_VECTOR_DB_POOLER"],
   ...["ML_REDIS_CA", "ML_REDIS_CERT", "ML_REDIS_KEY", "ML_S3_CA", "ML_S3_REGION"],
   ...["ML_API_KEY_SECRET", "ML_AUDIT_KEY", "ML_INFERENCE_WORKERS"],
 ]);

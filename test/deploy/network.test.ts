@@ -1,5 +1,5 @@
 import { renderOverlay } from "./manifests.js";
-import { endpointsOf, holesOutside, holesWithin, policiesOf, selects } from "./network.js";
+import { JOINING, endpointsOf, holesOutside, holesWithin, policiesOf, selects } from "./network.js";
 import { environmentOf, isProcess, workloadsOf } from "./workloads.js";
 
 const [staging, production] = await Promise.all(["staging", "production"].map(renderOverlay));
@@ -32,15 +32,15 @@ describe.each([
     }
   });
 
-  test("every process reaches its engines, and no engine but PostgreSQL's instances reaches another", () => {
+  test("every process reaches its engines, and no engine reaches another but the pooler PostgreSQL, and its instances each other", () => {
     const sent = [...holesWithin(policies, endpoints, "egress")];
     const processes = workloadsOf(objects).filter(isProcess);
-    const engines = ["postgres:5432", "redis-queue:6379", "redis-cache:6379"];
+    const engines = ["postgres:5432", "pooler:5432", "redis-queue:6379", "redis-cache:6379"];
     const stores = name === "staging" ? ["minio:9000"] : [];
     const wanted = processes.flatMap((each) =>
       [...engines, ...stores].map((engine) => `${each.name} > ${engine}`),
     );
-    const among = ["postgres > postgres:5432", "postgres > postgres:8000"];
+    const among = ["pooler > postgres:5432", "postgres > postgres:5432", "postgres > postgres:8000"];
     const filled = name === "staging" ? ["create-buckets > minio:9000", "postgres > minio:9000"] : [];
     expect(sent.sort()).toEqual([...wanted, ...among, ...filled].sort());
     for (const process of processes) {
@@ -49,6 +49,19 @@ describe.each([
         name === "staging" ? ["minio", "9000"] : ["s3.eu-central-1.amazonaws.com", ""],
       );
     }
+  });
+
+  test("a job that makes an instance reaches what an instance does", () => {
+    const joining = [...endpoints, JOINING];
+    const targets = (source: string) =>
+      [...holesWithin(policies, joining, "egress")].flatMap((hole) => {
+        const [from, to] = hole.split(" > ");
+        return from === source && !to!.startsWith(JOINING.name) ? [to] : [];
+      });
+    expect(targets(JOINING.name)).toEqual(targets("postgres"));
+    expect(targets(JOINING.name)).toContain("postgres:5432");
+    const received = holesWithin(policies, joining, "ingress");
+    expect([...received]).toContain("postgres-join > postgres:5432");
   });
 
   test("whoever is reached from beyond the namespace listens there", () => {
@@ -71,6 +84,8 @@ describe.each([
         "postgres: ingress 5432",
         "postgres: ingress 9187",
         "postgres: egress 443 6443",
+        "pooler: ingress 9127",
+        "pooler: egress 443 6443",
         ...(name === "production" ? ["platform-to-s3: egress 443"] : []),
       ].sort(),
     );

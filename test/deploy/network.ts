@@ -45,11 +45,22 @@ export function policiesOf(objects: readonly KubernetesObject[]): Policy[] {
     });
 }
 
-/** The server, its instance manager, its metrics: pods that CloudNativePG makes. */
+/** Pods that CloudNativePG makes: the server, its instance manager, its metrics; PgBouncer and its metrics. */
 const POSTGRES: Endpoint = {
   name: "postgres",
-  labels: { "cnpg.io/cluster": "postgres" },
+  labels: { "cnpg.io/cluster": "postgres", "cnpg.io/podRole": "instance" },
   ports: [5432, 8000, 9187],
+};
+const POOLER: Endpoint = {
+  name: "pooler",
+  labels: { "cnpg.io/cluster": "postgres", "cnpg.io/podRole": "pooler", "cnpg.io/poolerName": "pooler" },
+  ports: [5432, 9127],
+};
+/** What copies the primary before there is a new standby. */
+export const JOINING: Endpoint = {
+  name: "postgres-join",
+  labels: { "cnpg.io/cluster": "postgres", "cnpg.io/jobRole": "join" },
+  ports: [],
 };
 
 export function endpointsOf(objects: readonly KubernetesObject[]): Endpoint[] {
@@ -57,7 +68,7 @@ export function endpointsOf(objects: readonly KubernetesObject[]): Endpoint[] {
     ...{ name, labels },
     ports: spec.containers.flatMap(({ ports = [] }) => ports.map(({ containerPort }) => containerPort)),
   }));
-  return [...ours, POSTGRES];
+  return [...ours, POSTGRES, POOLER];
 }
 
 export function selects(
@@ -66,7 +77,10 @@ export function selects(
 ): boolean {
   return (
     Object.entries(matchLabels).every(([name, value]) => labels[name] === value) &&
-    matchExpressions.every(({ key, values }) => values.includes(labels[key]!))
+    matchExpressions.every(({ key, operator, values }) => {
+      if (operator !== "In" && operator !== "NotIn") throw new Error(`${operator} is not understood here`);
+      return values.includes(labels[key]!) === (operator === "In");
+    })
   );
 }
 

@@ -53,7 +53,7 @@ volumeMounts:
   - { name: restore-test-run, mountPath: /tmp }
 {{- end }}
 
-{{/* A process's variables. Expects root, owner, gpu, backups and restoreTest; `storage` is for its volumes. */}}
+{{/* A process's variables. Expects root, owner, gpu, migrates, backups and restoreTest; `storage` is for its volumes. */}}
 {{- define "environment" -}}
 {{- $secrets := "/run/secrets/platform" }}
 {{- $env := dict
@@ -96,7 +96,11 @@ volumeMounts:
 {{- if .restoreTest }}
 {{- $_ := set $env "ML_RESTORE_TEST_DSN" "postgresql://restore_test@localhost:5432/restore_test" }}
 {{- end }}
-{{- range $name, $value := merge dict .root.Values.environment $env }}
+{{- $given := .root.Values.environment }}
+{{- if .migrates }}
+{{- $given = omit $given "ML_VECTOR_DB_POOLER" }}
+{{- end }}
+{{- range $name, $value := merge dict $given $env }}
 - { name: {{ $name }}, value: {{ $value | toString | quote }} }
 {{- end }}
 {{- end }}
