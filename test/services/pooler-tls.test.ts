@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { appendFile, chmod, chown, copyFile, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { parseAllDocuments } from "yaml";
+import { migrations } from "../../migrations/index.js";
 import { openPostgresDatabase } from "../../src/adapters/service/postgres-database.js";
+import { entities } from "../../src/app.js";
 import { TimeoutError } from "../../src/shared/errors.js";
 import { makeAuthority } from "../support/certificates.js";
 import type { Certificate, CertificateAuthority } from "../support/certificates.js";
@@ -43,7 +45,7 @@ beforeAll(async () => {
   await initialise(cluster);
   await serveWithTls(cluster);
   pooler = await startPgbouncer({
-    server: `host=localhost port=${server.port}`,
+    server: `host=127.0.0.1 port=${server.port}`,
     // The operator adds the last ones to the object's own.
     hba: [...pooling.pgbouncer.pg_hba, "host all all 0.0.0.0/0 md5", "host all all ::/0 md5"].join("\n"),
     settings: {
@@ -83,7 +85,7 @@ async function initialise({ bootstrap: { initdb } }: ClusterSpec): Promise<void>
 
 async function serveWithTls({ postgresql }: ClusterSpec): Promise<void> {
   const { uid, gid } = await stat(server.dataDir);
-  const ours = await authority.issue("server", "postgres", "DNS:localhost");
+  const ours = await authority.issue("server", "postgres", "DNS:localhost,IP:127.0.0.1");
   const files = { [ours.cert]: "server.crt", [ours.key]: "server.key", [authority.ca]: "root.crt" };
   for (const [from, name] of Object.entries(files)) {
     const file = join(server.dataDir, name);
@@ -93,8 +95,8 @@ async function serveWithTls({ postgresql }: ClusterSpec): Promise<void> {
   }
   const hba = join(server.dataDir, "pg_hba.conf");
   // Ours for the test itself, as the operator has its own.
-  await writeFile(hba, "host all postgres 127.0.0.1/32 scram-sha-256\n");
-  await appendFile(hba, postgresql.pg_hba.map((rule) => `${rule}\n`).join(""));
+  const rules = ["host all postgres 127.0.0.1/32 scram-sha-256", ...postgresql.pg_hba];
+  await writeFile(hba, rules.map((rule) => `${rule}\n`).join(""));
   await server.stop();
   await server.restart({ ssl: "on", ssl_ca_file: "root.crt", ssl_min_protocol_version: "TLSv1.3" });
 }
@@ -105,22 +107,24 @@ function open() {
   return openPostgresDatabase({
     dsn: dsnOf("ml"),
     settings: {
+      migrationsDsn: dsnOf("ml_owner"),
       tls: { ca: authority.ca, ...client },
       pooler: `localhost:${pooler.port}`,
     },
-    entities: [],
-    migrations: [],
+    ...{ entities, migrations },
   });
 }
 
 /** One question by a client of the pooler's. */
 async function ask(login: pg.ClientConfig, certificate?: Certificate): Promise<unknown> {
-  const [ca, cert, key] = await Promise.all(
-    [authority.ca, certificate?.cert, certificate?.key].map((file) => file && readFile(file, "utf8")),
-  );
+  const ca = await readFile(authority.ca);
+  const own = certificate && {
+    cert: await readFile(certificate.cert),
+    key: await readFile(certificate.key),
+  };
   const asking = new pg.Client({
     ...{ host: "localhost", port: pooler.port, user: "ml", password, database: "platform" },
-    ssl: { ca, cert, key },
+    ssl: { ca, ...own },
     ...login,
   });
   asking.on("error", () => undefined);
@@ -169,8 +173,8 @@ test("a statement that is given up ends on the server, by a request that is encr
 test("nobody else comes through: no other role or database, and nobody without a certificate", async () => {
   expect(await ask({}, client)).toBe("ml");
   await expect(ask({})).rejects.toThrow();
-  await expect(ask({ user: "ml_owner" }, client)).rejects.toThrow(/reject|auth/i);
-  await expect(ask({ database: "postgres" }, client)).rejects.toThrow(/reject|auth/i);
+  await expect(ask({ user: "ml_owner" }, client)).rejects.toThrow(/reject|auth|no such user/i);
+  await expect(ask({ database: "postgres" }, client)).rejects.toThrow(/reject|auth|no such user/i);
   await expect(ask({ password: "another" }, client)).rejects.toThrow(/auth/i);
   await expect(ask({ ssl: false })).rejects.toThrow();
 });
