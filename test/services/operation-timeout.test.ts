@@ -9,7 +9,7 @@ const CURVES = "{ curves { totalCount } }";
 const DEFINE = `mutation { defineCurve(input: { name: "late", kind: FORWARD, unit: "percent", tenors: ["P1Y","P5Y"] }) {
   curve { name } } }`;
 
-/** A caller's end is noticed long before this one's limit. */
+/** A caller's end is noticed long before this one's limit, and statements of others are far from it. */
 const PATIENCE_MS = 60_000;
 
 let platform: Platform;
@@ -104,13 +104,13 @@ test("a mutation that takes too long is taken back, and says so", async () => {
 test("statements of others go on while some are ended", async () => {
   for (let round = 0; round < 5; round++) {
     const gone = new AbortController();
-    const left = fetch(`${platform.url}/graphql`, {
+    const left = fetch(`${patient.url}/graphql`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ query: CURVES }),
       signal: gone.signal,
     }).catch(() => undefined);
-    const others = Array.from({ length: 20 }, () => platform.ask(CURVES));
+    const others = Array.from({ length: 20 }, () => patient.ask(CURVES));
     gone.abort();
     await left;
     for (const { errors } of await Promise.all(others)) expect(errors).toBeUndefined();

@@ -128,8 +128,8 @@ async function ask(login: pg.ClientConfig, certificate?: Certificate): Promise<u
     ...login,
   });
   asking.on("error", () => undefined);
+  await asking.connect();
   try {
-    await asking.connect();
     return (await asking.query<{ role: string }>("SELECT current_user AS role")).rows[0]!.role;
   } finally {
     await asking.end();
