@@ -179,6 +179,16 @@ test("nobody else comes through: no other role or database, and nobody without a
   await expect(ask({ ssl: false })).rejects.toThrow();
 });
 
+test("who starts without the certificate is told what is missing, at once", async () => {
+  const dsn = dsnOf("ml").replace(`:${server.port}/`, `:${pooler.port}/`);
+  const settings = { tls: { ca: authority.ca } };
+  const started = performance.now();
+  await expect(
+    openPostgresDatabase({ dsn, settings, startTimeoutMs: 60_000, entities, migrations }),
+  ).rejects.toThrow(/^ML_VECTOR_DB_DSN: .*certificate required/);
+  expect(performance.now() - started).toBeLessThan(10_000);
+});
+
 test("the pooler's role learns how the platform's proves itself, and nobody else's", async () => {
   const [ca, cert, key] = await Promise.all(
     [authority.ca, itself.cert, itself.key].map((file) => readFile(file, "utf8")),

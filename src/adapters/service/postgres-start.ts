@@ -23,8 +23,9 @@ export async function awaitPostgres(
   const attempt = async () => {
     const client = new pg.Client(connection);
     client.on("error", () => undefined);
+    // One that was refused amid its handshake never says that it has ended.
+    await client.connect();
     try {
-      await client.connect();
       await assertTakesWrites(client);
       return await pgvectorVersion(client);
     } finally {
