@@ -1,6 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
-import pg from "pg";
 
 /** Addresses of the servers that a run on the service tier has started for itself. */
 export interface ServiceAddresses {
@@ -25,6 +23,8 @@ const addresses = told === undefined ? undefined : (JSON.parse(told) as ServiceA
 export const onServiceTier = addresses !== undefined;
 
 const CREDENTIALS = { accessKeyId: "test", secretAccessKey: "test-secret" };
+const ANYBODY =
+  "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 const byFolder = new Map<string, Promise<ServicePlace>>();
 
 export interface ServicePlace {
@@ -88,6 +88,8 @@ export async function makeServicePlace(
 }
 
 async function administer(dsn: string, statement: string): Promise<void> {
+  // Not needed on the embedded tier.
+  const { default: pg } = await import("pg");
   const client = new pg.Client({ connectionString: dsn });
   await client.connect();
   try {
@@ -97,13 +99,12 @@ async function administer(dsn: string, statement: string): Promise<void> {
   }
 }
 
+/** By plain requests, since the stand-in takes any credentials, and every test file would load a client for two. */
 async function makeBucket(endpoint: string, bucket: string): Promise<void> {
-  const client = new S3Client({
-    ...{ endpoint, region: "us-east-1", credentials: CREDENTIALS, forcePathStyle: true },
-    requestChecksumCalculation: "WHEN_REQUIRED",
-  });
-  await client.send(new CreateBucketCommand({ Bucket: bucket }));
-  const versioned = { Bucket: bucket, VersioningConfiguration: { Status: "Enabled" as const } };
-  await client.send(new PutBucketVersioningCommand(versioned));
-  client.destroy();
+  const place = `${endpoint}/${bucket}`;
+  const versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+  for (const [url, body] of [[place, ""] as const, [`${place}?versioning`, versioning] as const]) {
+    const answer = await fetch(url, { method: "PUT", headers: { authorization: ANYBODY }, body });
+    if (!answer.ok) throw new Error(`PUT ${url}: ${answer.status} ${await answer.text()}`);
+  }
 }
