@@ -63,6 +63,7 @@ const ALLOWED_FIELDS = new Set([
   "server",
   "call",
   "bucket",
+  "settings",
   "versioning",
   "table",
   "from",

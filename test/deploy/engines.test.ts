@@ -100,6 +100,7 @@ describe.each([
     expect(role).toMatch(/^CREATE ROLE pooler LOGIN CONNECTION LIMIT \d+$/);
     expect(definition).toContain(`CREATE FUNCTION ${call}(role text)`);
     expect(definition).toContain("SECURITY DEFINER SET search_path = pg_catalog, pg_temp");
+    expect(definition).toContain("CASE WHEN s.valuntil < now() THEN NULL ELSE s.passwd END");
     expect(definition).toContain("WHERE s.usename = 'ml' AND s.usename = $1");
     expect(rights).toEqual([
       `REVOKE ALL ON FUNCTION ${call}(text) FROM PUBLIC`,

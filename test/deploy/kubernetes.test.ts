@@ -237,7 +237,7 @@ describe.each(Object.entries(OVERLAYS))("the overlay %s", (name, objects) => {
     expect(budgets.sort()).toEqual([...standing, ...poolers].sort());
   });
 
-  test("all processes at their most, and one more of each kind that is replaced, find room at the pooler and at PostgreSQL", () => {
+  test("all processes at their most, and a gateway more while they are replaced, find room at the pooler and at PostgreSQL", () => {
     const most = mostOf(objects);
     const [cluster] = ofKind(objects, "Cluster");
     const [pooler] = ofKind(objects, "Pooler");

@@ -13,7 +13,9 @@ import { upkeep } from "../support/upkeep.js";
 
 /** Sessions of the server that the pooler shares out. */
 const SESSIONS = 4;
-const LIMIT_MS = 5_000;
+/** No test comes to it. */
+const PATIENCE_MS = 60_000;
+const LIMIT_MS = 2_000;
 const LOCK_TIMEOUT_MS = 1_000;
 const CURVES = "{ curves { totalCount } }";
 
@@ -38,8 +40,9 @@ beforeAll(async () => {
       ...environment,
       ML_VECTOR_DB_POOLER: pooler.address,
       ML_VECTOR_DB_POOL: "20",
-      ML_OPERATION_TIMEOUT_MS: String(LIMIT_MS),
-      ML_LOCK_TIMEOUT_MS: "60000",
+      ML_OPERATION_TIMEOUT_MS: String(PATIENCE_MS),
+      ML_SILENCE_TIMEOUT_MS: String(PATIENCE_MS + 1),
+      ML_LOCK_TIMEOUT_MS: String(PATIENCE_MS),
     },
   });
   outside = new pg.Client({ connectionString: dsn.href });
@@ -94,15 +97,22 @@ test("many clients share few sessions of the server, and each gets its answer", 
   expect(most.waiting).toBeGreaterThan(0);
 });
 
-test("statements that are given up end, those that are under way and those in the pooler's queue", async () => {
+test("statements whose callers hang up end, those that are under way and those in the pooler's queue", async () => {
   await whileLocked(async () => {
-    const asked = Array.from({ length: SESSIONS + 4 }, () => platform.ask(CURVES));
-    await until(async () => (await waiting()) === SESSIONS);
-    for (const { errors } of await Promise.all(asked)) {
-      expect(errors).toMatchObject([{ extensions: { code: "TIMEOUT" } }]);
-    }
-    await until(async () => (await waiting()) === 0);
-    await until(async () => (await clientsOfThePooler()).waiting === 0);
+    const gone = new AbortController();
+    const asked = Array.from({ length: SESSIONS + 4 }, () =>
+      fetch(`${platform.url}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ query: CURVES }),
+        signal: gone.signal,
+      }).catch(() => undefined),
+    );
+    await until(async () => (await waiting()) === SESSIONS, PATIENCE_MS / 2);
+    gone.abort();
+    await Promise.all(asked);
+    await until(async () => (await waiting()) === 0, PATIENCE_MS / 2);
+    await until(async () => (await clientsOfThePooler()).waiting === 0, PATIENCE_MS / 2);
     // The sessions are free for others, while the lock still stands.
     expect((await platform.ask("{ models { totalCount } }")).errors).toBeUndefined();
   });
@@ -145,6 +155,7 @@ test("time-outs of sessions hold, though a pooler passes none on", async () => {
       ...environment,
       ML_VECTOR_DB_POOLER: pooler.address,
       ML_LOCK_TIMEOUT_MS: String(LOCK_TIMEOUT_MS),
+      ML_OPERATION_TIMEOUT_MS: String(LIMIT_MS),
     },
   });
   await whileLocked(async () => {
@@ -162,6 +173,31 @@ test("time-outs of sessions hold, though a pooler passes none on", async () => {
     `lock_timeout=${LOCK_TIMEOUT_MS}`,
     "statement_timeout=30000",
   ]);
+});
+
+test("a mutation that was given up in the pooler's queue does nothing when its turn comes", async () => {
+  const login = { host: "127.0.0.1", port: pooler.port, user: dsn.username, password: dsn.password };
+  const busy = Array.from(
+    { length: SESSIONS },
+    () => new pg.Client({ ...login, database: dsn.pathname.slice(1) }),
+  );
+  for (const client of busy) {
+    await client.connect();
+    // A transaction keeps its session; that of the time-outs is another's.
+    await client.query("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0");
+  }
+  const { errors } = await platform.ask(
+    `mutation { defineCurve(input: { name: "late", kind: FORWARD, unit: "percent", tenors: ["P1Y","P5Y"] }) {
+       curve { name } } }`,
+  );
+  expect(errors).toMatchObject([{ extensions: { code: "TIMEOUT" } }]);
+  await Promise.all(busy.map((client) => client.end()));
+  await until(async () => {
+    const { active, waiting: queued } = await clientsOfThePooler();
+    return active + queued === 0;
+  });
+  const { curve } = await platform.query<{ curve: unknown }>(`{ curve(name: "late") { name } }`);
+  expect(curve).toBeNull();
 });
 
 describe("a start is refused", () => {
@@ -189,6 +225,17 @@ describe("a start is refused", () => {
     const { code, output } = await startWith("127.0.0.1:1");
     expect(code).toBe(1);
     expect(output).toContain("the server of ML_VECTOR_DB_POOLER does not answer: connect ECONNREFUSED");
+  });
+
+  test("where the DSN says what would be lost", async () => {
+    const environment = await serviceEnvironment(folder.path);
+    const { code, output } = await refusedStart(folder.path, {
+      ...environment,
+      ML_VECTOR_DB_DSN: `${environment.ML_VECTOR_DB_DSN}?options=-csearch_path%3Dpublic`,
+      ML_VECTOR_DB_POOLER: pooler.address,
+    });
+    expect(code).toBe(1);
+    expect(output).toContain("ML_VECTOR_DB_DSN: must not have options beside ML_VECTOR_DB_POOLER");
   });
 
   test.each(["pooler", "pooler:0", "pooler:99999", "http://pooler:5432", "pooler:5432/x", "a b:5432"])(

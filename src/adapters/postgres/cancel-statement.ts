@@ -26,9 +26,9 @@ interface Wire extends pg.Connection {
 const PATIENCE_MS = 5_000;
 
 /**
- * Asks for the end of what a session is doing, by the protocol's own request: on a connection for it alone, which counts
- * towards no limit, to the very address that the session's leads to, since only there its secret is known: behind one
- * name there may be several poolers.
+ * Asks for the end of what a session is doing, by the protocol's own request: on a connection for it alone, to the very
+ * address that the session's leads to, since only there its secret is known: behind one name there may be several
+ * poolers.
  * @returns when the request has been passed on, or cannot be; a statement's own time-out ends it then
  */
 export function cancelStatement(client: ConnectedClient): Promise<void> {

@@ -2,8 +2,10 @@ import { DataSource } from "typeorm";
 import type { DataSourceOptions, QueryRunner } from "typeorm";
 import { cancelStatement } from "./cancel-statement.js";
 import type { ConnectedClient } from "./cancel-statement.js";
+import { TimeoutError } from "../../shared/errors.js";
+import { endsTransaction } from "./requests-under-way.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
-import { translateFailure } from "./translate-failure.js";
+import { DatabaseUnavailableError, translateFailure } from "./translate-failure.js";
 
 export interface DataSourceGuard {
   /** A server that is silent for longer is gone, in milliseconds; longer than its own statement time-out. */
@@ -12,8 +14,8 @@ export interface DataSourceGuard {
   requests?: RequestsUnderWay;
 }
 
-/** A statement that is to end is told so again and again, this many milliseconds apart. */
-const CANCEL_EVERY_MS = 500;
+/** A statement that is to end is told so again and again, after so many milliseconds at first, and twice as many each time. */
+const CANCEL_AGAIN_MS = 500;
 
 /** A TypeORM data source whose failures are typed, and whose server is not waited for without end. */
 export class GuardedDataSource extends DataSource {
@@ -28,16 +30,18 @@ export class GuardedDataSource extends DataSource {
     const runner = super.createQueryRunner(mode);
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     runner.query = async (...args: unknown[]): Promise<never> => {
-      const statement = new Statement(runner);
+      const statement = new Statement(runner, args[0]);
       const ended = this.guard.requests?.begin(args[0], () => statement.cancel());
-      const stop = this.watch(runner);
+      const stop = this.watch(statement);
       try {
-        return (await query(...args)) as never;
+        const answer = await query(...args);
+        statement.assertWanted();
+        return answer as never;
       } catch (error) {
         throw translateFailure(error);
       } finally {
         stop();
-        statement.end();
+        await statement.end();
         await ended?.();
       }
     };
@@ -45,50 +49,74 @@ export class GuardedDataSource extends DataSource {
   }
 
   /** A machine that died says nothing, and TCP goes on asking it for a quarter of an hour. */
-  private watch(runner: QueryRunner): () => void {
+  private watch(statement: Statement): () => void {
     const { silenceMs } = this.guard;
-    if (silenceMs === undefined || isUnhurried(runner)) return () => undefined;
-    const timer = setTimeout(() => void breakConnection(runner), silenceMs);
+    if (silenceMs === undefined || statement.isUnhurried) return () => undefined;
+    const timer = setTimeout(() => statement.giveUp(), silenceMs);
     return () => clearTimeout(timer);
   }
-}
-
-/** Whether statements of this runner may take as long as they need. */
-function isUnhurried(runner: QueryRunner): boolean {
-  return (runner.data as { unhurried?: boolean } | undefined)?.unhurried === true;
-}
-
-/** The statement under way fails, and the pool makes another connection. */
-async function breakConnection(runner: QueryRunner): Promise<void> {
-  (await clientOf(runner))?.connection.stream.destroy();
-}
-
-function clientOf(runner: QueryRunner): Promise<ConnectedClient | undefined> {
-  return (runner.connect() as Promise<ConnectedClient>).catch(() => undefined);
 }
 
 /** One that is under way. */
 class Statement {
   private ended = false;
+  private cancelled = false;
+  private givenUp?: Promise<void>;
   private wake: () => void = () => undefined;
 
-  constructor(private readonly runner: QueryRunner) {}
+  constructor(
+    private readonly runner: QueryRunner,
+    private readonly sql: unknown,
+  ) {}
+
+  /** Whether it may take as long as it needs. */
+  get isUnhurried(): boolean {
+    return (this.runner.data as { unhurried?: boolean } | undefined)?.unhurried === true;
+  }
 
   /**
-   * Resolves when it has ended. A request that comes before the statement has begun, be it on its way or in a pooler's
-   * queue, is without effect.
+   * Resolves when it has ended. A request that comes before it has begun, be it on its way or in a pooler's queue, is
+   * without effect.
    */
   async cancel(): Promise<void> {
-    const client = await clientOf(this.runner);
-    while (client && !this.ended) {
+    this.cancelled = true;
+    const client = await this.client();
+    for (let waitMs = CANCEL_AGAIN_MS; client && !this.ended; waitMs *= 2) {
       await cancelStatement(client);
-      await this.endOr(CANCEL_EVERY_MS);
+      await this.endOr(waitMs);
     }
   }
 
-  end(): void {
+  /** It fails, and the pool makes another connection. */
+  giveUp(): void {
+    this.givenUp ??= this.breakConnection();
+  }
+
+  /** @throws when it has been answered, and nobody may be told so */
+  assertWanted(): void {
+    if (this.givenUp) throw new DatabaseUnavailableError("the database does not answer");
+    // What follows would be done for nobody, however long it takes.
+    if (this.cancelled && BEGINS_TRANSACTION.test(String(this.sql))) {
+      throw new TimeoutError("nobody waits for the answer any more");
+    }
+  }
+
+  async end(): Promise<void> {
     this.ended = true;
     this.wake();
+    // The connection that is about to break is nobody else's.
+    await this.givenUp;
+  }
+
+  private async breakConnection(): Promise<void> {
+    const client = await this.client();
+    // A commit that waits for a standby would go on, and keep its session, without us: no time-out is for it.
+    if (client && endsTransaction(this.sql)) await cancelStatement(client);
+    client?.connection.stream.destroy();
+  }
+
+  private client(): Promise<ConnectedClient | undefined> {
+    return (this.runner.connect() as Promise<ConnectedClient>).catch(() => undefined);
   }
 
   private async endOr(ms: number): Promise<void> {
@@ -102,3 +130,5 @@ class Statement {
     });
   }
 }
+
+const BEGINS_TRANSACTION = /^\s*(START TRANSACTION|BEGIN|SAVEPOINT)\b/i;

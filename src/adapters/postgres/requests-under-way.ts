@@ -30,7 +30,9 @@ export class RequestsUnderWay<Source = unknown> {
   abandon(request: ServedRequest): void {
     const under = this.known.get(request);
     if (!under) return;
-    for (const [cancel, asked] of under.statements) under.statements.set(cancel, asked ?? cancel());
+    for (const [cancel, asked] of under.statements) {
+      under.statements.set(cancel, asked ?? cancel().catch(() => undefined));
+    }
   }
 
   /**
@@ -40,8 +42,7 @@ export class RequestsUnderWay<Source = unknown> {
    */
   begin(sql: unknown, cancel: () => Promise<void>): () => Promise<void> | undefined {
     const under = this.current.getStore();
-    // Where a standby must have a commit, one that is cancelled happens without.
-    if (!under || ENDS_TRANSACTION.test(String(sql))) return () => undefined;
+    if (!under || endsTransaction(sql)) return () => undefined;
     if (under.request.over) {
       throw new TimeoutError("nobody waits for the answer any more");
     }
@@ -54,4 +55,7 @@ export class RequestsUnderWay<Source = unknown> {
   }
 }
 
-const ENDS_TRANSACTION = /^\s*(COMMIT|ROLLBACK|RELEASE)\b/i;
+/** They are not cancelled: where a standby must have a commit, it would happen without, and be reported as done. */
+export function endsTransaction(sql: unknown): boolean {
+  return /^\s*(COMMIT|ROLLBACK|RELEASE)\b/i.test(String(sql));
+}

@@ -1,12 +1,12 @@
 import pg from "pg";
-import { UNLIMITED } from "./postgres-connection.js";
+import { unlimited } from "./postgres-connection.js";
 
 /** Works on one connection, without time-outs, which is closed behind it; what it began and did not end is undone. */
 export async function connectedAs<T>(
   connection: pg.ClientConfig,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({ ...connection, options: UNLIMITED });
+  const client = new pg.Client(unlimited(connection));
   // A connection that breaks while nobody asks shows at the next statement.
   client.on("error", () => undefined);
   await client.connect();

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { connectedAs } from "./connected-as.js";
@@ -25,40 +25,31 @@ const VARIABLE = "ML_VECTOR_DB_POOLER";
  * @throws {UnavailableError} when the pooler does not answer, or refuses the credentials
  * @throws {PreconditionFailedError} when it leads elsewhere
  */
-export async function preparePooler({
-  direct,
-  pooled,
-  timeOuts,
-  startTimeoutMs: timeoutMs,
-  log,
-}: PoolerOptions): Promise<void> {
-  await connectedAs(direct, (client) => giveToRole(client, timeOuts));
-  await awaitPostgres(VARIABLE, pooled, { timeoutMs, log });
+export async function preparePooler(options: PoolerOptions): Promise<void> {
+  const { direct, pooled, timeOuts, startTimeoutMs: timeoutMs, log } = options;
   const expected = await connectedAs(direct, whereAmI);
-  const client = new pg.Client(pooled);
-  client.on("error", () => undefined);
-  await client.connect();
-  try {
+  const inspect = async (client: pg.Client) => {
     const found = await whereAmI(client);
-    if (found !== expected) {
-      throw new PreconditionFailedError(
-        `${VARIABLE}: leads to another database than ML_VECTOR_DB_DSN: ${found}, not ${expected}`,
-      );
-    }
-    const late = await unlike(client, timeOuts);
-    if (late.length > 0) {
-      log?.warn(
-        { event: "database.pooler_lags", settings: late },
-        "sessions of the pooler are older than the time-outs; they hold when it has made new ones",
-      );
-    }
-  } finally {
-    await client.end();
+    if (found === expected) return;
+    throw new PreconditionFailedError(
+      `${VARIABLE}: leads to another database than ML_VECTOR_DB_DSN: ${found}, not ${expected}`,
+    );
+  };
+  await awaitPostgres(VARIABLE, pooled, { timeoutMs, log, inspect });
+  const replaced = await connectedAs(direct, (client) => giveToRole(client, timeOuts));
+  if (replaced.length > 0) {
+    log?.warn(
+      { event: "database.role_settings", settings: replaced },
+      "the role's time-outs were others; all processes need the same, and sessions that the pooler has keep the former",
+    );
   }
 }
 
-/** @param timeOuts for sessions of the current role in the current database that begin from now on */
-async function giveToRole(client: pg.Client, timeOuts: TimeOuts): Promise<void> {
+/**
+ * @param timeOuts for sessions of the current role in the current database that begin from now on
+ * @returns those of before that were others
+ */
+async function giveToRole(client: pg.Client, timeOuts: TimeOuts): Promise<string[]> {
   await client.query("BEGIN");
   // Of processes that start together one changes the role's row at a time.
   await client.query("SELECT pg_advisory_xact_lock(hashtextextended('role-settings', 0))");
@@ -68,20 +59,12 @@ async function giveToRole(client: pg.Client, timeOuts: TimeOuts): Promise<void> 
         WHERE r.rolname = current_user AND d.datname = current_database()) AS settings`,
   );
   const { database, settings } = rows[0]!;
-  for (const [name, value] of Object.entries(timeOuts)) {
-    if (settings?.includes(`${name}=${value}`)) continue;
+  const missing = Object.entries(timeOuts).filter(([name, value]) => !settings?.includes(`${name}=${value}`));
+  for (const [name, value] of missing) {
     await client.query(`ALTER ROLE CURRENT_USER IN DATABASE ${database} SET ${name} = '${value}'`);
   }
   await client.query("COMMIT");
-}
-
-/** The settings of this session that are others. */
-async function unlike(client: pg.Client, timeOuts: TimeOuts): Promise<string[]> {
-  const { rows } = await client.query<{ name: string; setting: string }>(
-    "SELECT name, setting FROM pg_settings WHERE name = ANY($1)",
-    [Object.keys(timeOuts)],
-  );
-  return rows.filter(({ name, setting }) => Number(setting) !== timeOuts[name]).map(({ name }) => name);
+  return (settings ?? []).filter((setting) => missing.some(([name]) => setting.startsWith(`${name}=`)));
 }
 
 /** Which database of which server; those that follow a server are one with it. */

@@ -9,8 +9,13 @@ import type { LiveText } from "../../shared/live-text.js";
 const KEEPALIVE_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** For work that takes the time it needs, whatever the role's own limits are: `options` of a connection. */
+/** `options` of a session for work that takes the time it needs, whatever the role's own limits are. */
 export const UNLIMITED = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
+
+/** What a DSN may say of its sessions, and a pooler does not pass on. */
+const SESSION_PARAMETERS = [
+  ...["options", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"],
+];
 
 /** What a DSN may say about TLS, which the files that are configured decide. */
 const TLS_PARAMETERS = ["ssl", "sslmode", "sslcert", "sslkey", "sslrootcert"];
@@ -62,9 +67,26 @@ export async function postgresConnection(
 
 function leadingTo(place: string, dsn: string): string {
   const url = new URL(dsn);
-  url.host = place;
+  const lost = SESSION_PARAMETERS.filter((parameter) => url.searchParams.has(parameter));
+  if (lost.length > 0) {
+    throw new PreconditionFailedError(
+      `ML_VECTOR_DB_DSN: must not have ${lost.join(", ")} beside ML_VECTOR_DB_POOLER, which passes none on`,
+    );
+  }
+  const { hostname, port } = new URL(`tcp://${place}`);
+  // Both at once would lose the port where the DSN names no host.
+  url.hostname = hostname;
+  url.port = port;
   for (const parameter of ["host", "port"]) url.searchParams.delete(parameter);
   return url.toString();
+}
+
+/** The same connection, for one use, with {@link UNLIMITED} after the DSN's own options. */
+export function unlimited(connection: pg.ClientConfig): pg.ClientConfig {
+  const address = new URL(connection.connectionString!);
+  const options = [address.searchParams.get("options"), UNLIMITED].filter((each) => each !== null);
+  address.searchParams.set("options", options.join(" "));
+  return { ...connection, connectionString: address.toString() };
 }
 
 function withoutTls(dsn: string): string {

@@ -5,7 +5,11 @@ import type { ServedRequest, Transaction } from "../../ports/database.js";
 import type { LiveText } from "../../shared/live-text.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { RequestsUnderWay } from "../postgres/requests-under-way.js";
-import { DatabaseUnavailableError, TransactionConflictError } from "../postgres/translate-failure.js";
+import {
+  DatabaseUnavailableError,
+  TransactionConflictError,
+  translateFailure,
+} from "../postgres/translate-failure.js";
 import { connectDataSource, TypeormDatabase, unhurriedOn } from "../postgres/typeorm-database.js";
 import type { Schema, TypeormDatabaseOptions } from "../postgres/typeorm-database.js";
 import { vacuumTables } from "../postgres/vacuum-tables.js";
@@ -54,7 +58,7 @@ const SILENCE_AFTER_MS = 5_000;
 export class PostgresDatabase extends TypeormDatabase {
   readonly vectorSearch = "hnsw";
 
-  /** For what speaks to PostgreSQL by itself: options for `pg` that lead to this database, without time-outs. */
+  /** For what speaks to PostgreSQL by itself: options for `pg` that lead to this database, and set no time-outs. */
   readonly connection: pg.ClientConfig;
 
   private constructor(
@@ -169,7 +173,12 @@ async function onConnectionTo<T>(
   connection: pg.ClientConfig,
   work: (session: Transaction) => Promise<T>,
 ): Promise<T> {
-  const dataSource = await connectDataSource({ connection, entities: [], migrations: [], poolSize: 1 });
+  const schema = { entities: [], migrations: [] };
+  const dataSource = await connectDataSource({ ...schema, connection, poolSize: 1 }).catch(
+    (error: unknown) => {
+      throw translateFailure(error);
+    },
+  );
   try {
     return await unhurriedOn(dataSource, work);
   } finally {

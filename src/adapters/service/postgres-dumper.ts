@@ -21,8 +21,8 @@ export class PostgresDumper implements DatabaseDumper {
     const serverVersion = server!.version;
     await assertRecentProgram(this.programs, "pg_dump", serverVersion);
     try {
-      const seen = await this.database.dataSource.transaction("REPEATABLE READ", (tx) =>
-        this.dumpSnapshot(tx, file, look),
+      const seen = await this.database.unhurried((session) =>
+        session.transaction("REPEATABLE READ", (tx) => this.dumpSnapshot(tx, file, look)),
       );
       // Reads the table of contents, which stands at the end of the file's header with the place of every table's rows.
       await runPostgresProgram(this.programs, "pg_restore", ["--list", file]);
@@ -39,7 +39,6 @@ export class PostgresDumper implements DatabaseDumper {
     file: string,
     look: (query: RunQuery) => Promise<Seen>,
   ): Promise<Seen> {
-    await tx.query("SET LOCAL statement_timeout = 0");
     await tx.query("SET LOCAL idle_in_transaction_session_timeout = 0");
     const [exported] = await tx.query<{ snapshot: string }[]>("SELECT pg_export_snapshot() AS snapshot");
     const dumped = runPostgresProgram(this.programs, "pg_dump", [

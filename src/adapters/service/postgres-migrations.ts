@@ -4,7 +4,7 @@ import { PreconditionFailedError, TimeoutError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { connectDataSource } from "../postgres/typeorm-database.js";
 import type { Schema } from "../postgres/typeorm-database.js";
-import { UNLIMITED } from "./postgres-connection.js";
+import { unlimited } from "./postgres-connection.js";
 
 /** Processes that start together apply migrations one after the other: the bytes of "254c". */
 const MIGRATION_LOCK = 0x32353463;
@@ -24,19 +24,14 @@ export async function applyMigrations(
   connection: pg.ClientConfig,
   log: AdapterLog | undefined,
 ): Promise<void> {
-  const client = new pg.Client({
-    ...connection,
-    options: UNLIMITED,
-    application_name: "254carbon migrations",
-  });
+  const client = new pg.Client({ ...unlimited(connection), application_name: "254carbon migrations" });
   // The session's end frees the lock, and its error reaches the statement under way.
   client.on("error", () => undefined);
   await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);
     const dataSource = await connectDataSource({
-      ...{ connection, migrations, log },
-      pooled: { options: UNLIMITED },
+      ...{ connection: unlimited(connection), migrations, log },
       entities: [],
       poolSize: 2,
     });

@@ -3,7 +3,7 @@ import type { TlsFiles } from "../../config/config.js";
 import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
 import { textNow } from "../../shared/live-text.js";
-import { postgresConnection, UNLIMITED } from "./postgres-connection.js";
+import { postgresConnection, unlimited } from "./postgres-connection.js";
 import { assertRecentProgram, runPostgresProgram } from "./postgres-programs.js";
 
 /** Tables, views and sequences of ours; what an extension brought does not count. */
@@ -95,7 +95,7 @@ export async function connectedTo<T>(
   { dsn, variable, tls }: PostgresRestorerOptions,
   work: (query: RunQuery) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({ ...(await postgresConnection(dsn, tls)), options: UNLIMITED });
+  const client = new pg.Client(unlimited(await postgresConnection(dsn, tls)));
   // A connection that breaks while nobody asks shows at the next statement.
   client.on("error", () => undefined);
   await client.connect().catch((error: Error) => {

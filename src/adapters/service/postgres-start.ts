@@ -2,12 +2,20 @@ import pg from "pg";
 import { PreconditionFailedError } from "../../shared/errors.js";
 import type { AdapterLog } from "../adapter-log.js";
 import { awaitServer } from "../await-server.js";
+import type { ConnectedClient } from "../postgres/cancel-statement.js";
 
 /** The first pgvector without known flaws in its indexes. */
 const SOUND_PGVECTOR = [0, 8, 7];
 
 /** No such role, wrong password, no such database: waiting does not help. */
 const FINAL_STATES = new Set(["28000", "28P01", "3D000", "42501"]);
+
+export interface AwaitPostgresOptions {
+  timeoutMs: number;
+  log?: AdapterLog;
+  /** What else must hold. */
+  inspect?: (client: pg.Client) => Promise<void>;
+}
 
 /**
  * Waits until the server takes writes, and has what the platform needs.
@@ -18,15 +26,19 @@ const FINAL_STATES = new Set(["28000", "28P01", "3D000", "42501"]);
 export async function awaitPostgres(
   name: string,
   connection: pg.ClientConfig,
-  { timeoutMs, log }: { timeoutMs: number; log?: AdapterLog },
+  { timeoutMs, log, inspect }: AwaitPostgresOptions,
 ): Promise<void> {
   const attempt = async () => {
     const client = new pg.Client(connection);
     client.on("error", () => undefined);
     // One that was refused amid its handshake never says that it has ended.
-    await client.connect();
+    await client.connect().catch((error: Error) => {
+      (client as unknown as ConnectedClient).connection.stream.destroy();
+      throw error;
+    });
     try {
       await assertTakesWrites(client);
+      await inspect?.(client);
       return await pgvectorVersion(client);
     } finally {
       await client.end().catch(() => undefined);
