@@ -74,13 +74,14 @@ async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function clientsOfThePooler(): Promise<{ active: number; waiting: number; sessions: number }> {
+async function clientsOfThePooler(): Promise<Record<"active" | "waiting" | "serving" | "sessions", number>> {
   const pools = await pooler.show("SHOW POOLS");
   const ours = pools.find(({ database }) => database === dsn.pathname.slice(1)) ?? {};
   const count = (...names: string[]) => names.reduce((sum, name) => sum + Number(ours[name] ?? 0), 0);
   return {
     active: count("cl_active"),
     waiting: count("cl_waiting"),
+    serving: count("sv_active"),
     sessions: count("sv_active", "sv_idle", "sv_used", "sv_active_cancel", "sv_being_canceled"),
   };
 }
@@ -193,8 +194,8 @@ test("a mutation that was given up in the pooler's queue does nothing when its t
   expect(errors).toMatchObject([{ extensions: { code: "TIMEOUT" } }]);
   await Promise.all(busy.map((client) => client.end()));
   await until(async () => {
-    const { active, waiting: queued } = await clientsOfThePooler();
-    return active + queued === 0;
+    const { waiting: queued, serving } = await clientsOfThePooler();
+    return queued + serving === 0;
   });
   const { curve } = await platform.query<{ curve: unknown }>(`{ curve(name: "late") { name } }`);
   expect(curve).toBeNull();

@@ -8,7 +8,7 @@ import { until } from "../support/until.js";
 let server: PostgresServer;
 let database: PostgresDatabase;
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ durable: true });
   const settings = { statementTimeoutMs: 1_000, lockTimeoutMs: 300, poolSize: 4 };
   database = await openPostgresDatabase({ dsn: server.dsn(), settings, entities: [], migrations: [] });
   await database.dataSource.query("CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL)");
@@ -109,4 +109,27 @@ test("a server that falls silent is given up, and taken back when it speaks agai
     process.kill(pid, "SIGCONT");
   }
   await Promise.all(Array.from({ length: 8 }, () => select("SELECT 1")));
+});
+
+test("a commit that waits for a standby in vain is UNAVAILABLE, and keeps no session of the server", async () => {
+  const waitingForStandby = () =>
+    server.query("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename IS NOT NULL");
+  await server.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  await server.query("SELECT pg_reload_conf()");
+  try {
+    const request = {};
+    const written = database.serve(request, () =>
+      database.transaction((tx) => tx.query("UPDATE account SET balance = 50 WHERE id = 1")),
+    );
+    const outcome = written.catch((error: unknown) => error);
+    await until(async () => (await waitingForStandby()).length === 1);
+    // Were it cancelled with its caller, it would be reported as done, without a standby.
+    database.abandon(request);
+    expect(await outcome).toMatchObject({ code: "UNAVAILABLE" });
+    await until(async () => (await waitingForStandby()).length === 0);
+  } finally {
+    await server.query("ALTER SYSTEM RESET synchronous_standby_names");
+    await server.query("SELECT pg_reload_conf()");
+  }
+  expect((await select("SELECT 1")).length).toBe(1);
 });

@@ -27,6 +27,14 @@ const VARIABLE = "ML_VECTOR_DB_POOLER";
  */
 export async function preparePooler(options: PoolerOptions): Promise<void> {
   const { direct, pooled, timeOuts, startTimeoutMs: timeoutMs, log } = options;
+  // First: to ask through the pooler may make a session there.
+  const replaced = await connectedAs(direct, (client) => giveToRole(client, timeOuts));
+  if (replaced.length > 0) {
+    log?.warn(
+      { event: "database.role_settings", settings: replaced },
+      "the role's time-outs were others; all processes need the same, and sessions that the pooler has keep the former",
+    );
+  }
   const expected = await connectedAs(direct, whereAmI);
   const inspect = async (client: pg.Client) => {
     const found = await whereAmI(client);
@@ -36,13 +44,6 @@ export async function preparePooler(options: PoolerOptions): Promise<void> {
     );
   };
   await awaitPostgres(VARIABLE, pooled, { timeoutMs, log, inspect });
-  const replaced = await connectedAs(direct, (client) => giveToRole(client, timeOuts));
-  if (replaced.length > 0) {
-    log?.warn(
-      { event: "database.role_settings", settings: replaced },
-      "the role's time-outs were others; all processes need the same, and sessions that the pooler has keep the former",
-    );
-  }
 }
 
 /**
