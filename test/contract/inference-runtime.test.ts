@@ -300,8 +300,8 @@ describe("load", () => {
 
   test("a run beyond its time is TIMEOUT, and a fresh thread serves the next", async () => {
     const source = await folder.add("square", squareSum());
-    await start({ ...inWorkers, runTimeoutMs: 400 }).warm(source);
-    await expect(runtime.run(source, square(3000))).rejects.toMatchObject({ code: "TIMEOUT" });
+    await start({ ...inWorkers, runTimeoutMs: 250 }).warm(source);
+    await expect(runtime.run(source, square(2500))).rejects.toMatchObject({ code: "TIMEOUT" });
     // The fresh thread shares the cores with the old one until that ends.
     const answers = () =>
       runtime.run(source, square(2)).then(
