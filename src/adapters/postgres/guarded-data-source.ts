@@ -1,8 +1,8 @@
 import { DataSource } from "typeorm";
 import type { DataSourceOptions, QueryRunner } from "typeorm";
+import { TimeoutError } from "../../shared/errors.js";
 import { cancelStatement } from "./cancel-statement.js";
 import type { ConnectedClient } from "./cancel-statement.js";
-import { TimeoutError } from "../../shared/errors.js";
 import { endsTransaction } from "./requests-under-way.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
 import { DatabaseUnavailableError, translateFailure } from "./translate-failure.js";
@@ -33,10 +33,9 @@ export class GuardedDataSource extends DataSource {
       const statement = new Statement(runner, args[0]);
       const ended = this.guard.requests?.begin(args[0], () => statement.cancel());
       const stop = this.watch(statement);
+      let answer: unknown;
       try {
-        const answer = await query(...args);
-        statement.assertWanted();
-        return answer as never;
+        answer = await query(...args);
       } catch (error) {
         throw translateFailure(error);
       } finally {
@@ -44,6 +43,8 @@ export class GuardedDataSource extends DataSource {
         await statement.end();
         await ended?.();
       }
+      statement.assertWanted();
+      return answer as never;
     };
     return runner;
   }
