@@ -2,6 +2,7 @@ import pg from "pg";
 import { startPlatform } from "../support/platform.js";
 import type { Platform } from "../support/platform.js";
 import { serviceEnvironment } from "../support/service-tier.js";
+import { askUntilGone, TableLock } from "../support/table-lock.js";
 import { until } from "../support/until.js";
 
 const LIMIT_MS = 500;
@@ -16,6 +17,7 @@ let platform: Platform;
 /** On the same database, with a limit that no test comes to. */
 let patient: Platform;
 let outside: pg.Client;
+let lock: TableLock;
 
 beforeAll(async () => {
   platform = await startPlatform({
@@ -33,6 +35,7 @@ beforeAll(async () => {
   });
   outside = new pg.Client({ connectionString: dsn });
   await outside.connect();
+  lock = new TableLock(outside, "curves");
 });
 
 afterAll(async () => {
@@ -41,60 +44,36 @@ afterAll(async () => {
   await platform.remove();
 });
 
-/** Statements that wait for our lock, as the server sees them. */
-async function waiting(): Promise<number> {
-  const { rows } = await outside.query<{ count: string }>(
-    `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'curves'::regclass`,
-  );
-  return Number(rows[0]!.count);
-}
-
-async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
-  await outside.query("BEGIN; LOCK TABLE curves IN ACCESS EXCLUSIVE MODE");
-  try {
-    return await work();
-  } finally {
-    await outside.query("ROLLBACK");
-  }
-}
-
 test("a query that takes too long is TIMEOUT, and its statement ends with it", async () => {
-  await whileLocked(async () => {
+  await lock.during(async () => {
     const began = performance.now();
     const { data, errors } = await platform.ask(CURVES);
     expect(performance.now() - began).toBeLessThan(LIMIT_MS + 2_000);
     expect(data ?? null).toBeNull();
     expect(errors).toMatchObject([{ extensions: { code: "TIMEOUT" } }]);
     expect(errors![0]!.message).toMatch(/took longer than 500 ms \(ML_OPERATION_TIMEOUT_MS\)/);
-    await until(async () => (await waiting()) === 0);
+    await until(async () => (await lock.waiting()) === 0);
   });
   expect((await platform.ask(CURVES)).errors).toBeUndefined();
 });
 
 test("so does a query whose caller hangs up, and the pool is free for others", async () => {
-  await whileLocked(async () => {
+  await lock.during(async () => {
     const gone = new AbortController();
-    const asked = Array.from({ length: 4 }, () =>
-      fetch(`${patient.url}/graphql`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ query: CURVES }),
-        signal: gone.signal,
-      }).catch(() => undefined),
-    );
-    await until(async () => (await waiting()) > 0);
+    const asked = Array.from({ length: 4 }, () => askUntilGone(patient, CURVES, gone.signal));
+    await until(async () => (await lock.waiting()) > 0);
     gone.abort();
     await Promise.all(asked);
-    await until(async () => (await waiting()) === 0, PATIENCE_MS / 2);
+    await until(async () => (await lock.waiting()) === 0, PATIENCE_MS / 2);
     expect((await patient.ask("{ models { totalCount } }")).errors).toBeUndefined();
   });
 });
 
 test("a mutation that takes too long is taken back, and says so", async () => {
-  await whileLocked(async () => {
+  await lock.during(async () => {
     const { errors } = await platform.ask(DEFINE);
     expect(errors).toMatchObject([{ extensions: { code: "TIMEOUT" } }]);
-    await until(async () => (await waiting()) === 0);
+    await until(async () => (await lock.waiting()) === 0);
   });
   const { curve } = await platform.query<{ curve: unknown }>(`{ curve(name: "late") { name } }`);
   expect(curve).toBeNull();
@@ -104,12 +83,7 @@ test("a mutation that takes too long is taken back, and says so", async () => {
 test("statements of others go on while some are ended", async () => {
   for (let round = 0; round < 5; round++) {
     const gone = new AbortController();
-    const left = fetch(`${patient.url}/graphql`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ query: CURVES }),
-      signal: gone.signal,
-    }).catch(() => undefined);
+    const left = askUntilGone(patient, CURVES, gone.signal);
     const others = Array.from({ length: 20 }, () => patient.ask(CURVES));
     gone.abort();
     await left;

@@ -8,6 +8,7 @@ import type { Platform } from "../support/platform.js";
 import { removeServicePlace, serviceEnvironment } from "../support/service-tier.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import type { TemporaryFolder } from "../support/temporary-folder.js";
+import { askUntilGone, TableLock } from "../support/table-lock.js";
 import { until } from "../support/until.js";
 import { upkeep } from "../support/upkeep.js";
 
@@ -24,6 +25,7 @@ let dsn: URL;
 let pooler: PgbouncerServer;
 let platform: Platform;
 let outside: pg.Client;
+let lock: TableLock;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -47,6 +49,7 @@ beforeAll(async () => {
   });
   outside = new pg.Client({ connectionString: dsn.href });
   await outside.connect();
+  lock = new TableLock(outside, "curves");
 });
 
 afterAll(async () => {
@@ -56,23 +59,6 @@ afterAll(async () => {
   await removeServicePlace(folder.path);
   await folder.remove();
 });
-
-/** Statements that wait for our lock, as the server sees them. */
-async function waiting(): Promise<number> {
-  const { rows } = await outside.query<{ count: number }>(
-    "SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted AND relation = 'curves'::regclass",
-  );
-  return rows[0]!.count;
-}
-
-async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
-  await outside.query("BEGIN; LOCK TABLE curves IN ACCESS EXCLUSIVE MODE");
-  try {
-    return await work();
-  } finally {
-    await outside.query("ROLLBACK");
-  }
-}
 
 async function clientsOfThePooler(): Promise<Record<"active" | "waiting" | "serving" | "sessions", number>> {
   const pools = await pooler.show("SHOW POOLS");
@@ -87,10 +73,10 @@ async function clientsOfThePooler(): Promise<Record<"active" | "waiting" | "serv
 }
 
 test("many clients share few sessions of the server, and each gets its answer", async () => {
-  const most = await whileLocked(async () => {
+  const most = await lock.during(async () => {
     const asked = Array.from({ length: 12 }, () => platform.ask(CURVES));
     const seen = await eventually(clientsOfThePooler, (now) => now.active + now.waiting >= 12);
-    await outside.query("ROLLBACK");
+    await lock.release();
     for (const { errors } of await Promise.all(asked)) expect(errors).toBeUndefined();
     return seen;
   });
@@ -99,20 +85,13 @@ test("many clients share few sessions of the server, and each gets its answer", 
 });
 
 test("statements whose callers hang up end, those that are under way and those in the pooler's queue", async () => {
-  await whileLocked(async () => {
+  await lock.during(async () => {
     const gone = new AbortController();
-    const asked = Array.from({ length: SESSIONS + 4 }, () =>
-      fetch(`${platform.url}/graphql`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ query: CURVES }),
-        signal: gone.signal,
-      }).catch(() => undefined),
-    );
-    await until(async () => (await waiting()) === SESSIONS, PATIENCE_MS / 2);
+    const asked = Array.from({ length: SESSIONS + 4 }, () => askUntilGone(platform, CURVES, gone.signal));
+    await until(async () => (await lock.waiting()) === SESSIONS, PATIENCE_MS / 2);
     gone.abort();
     await Promise.all(asked);
-    await until(async () => (await waiting()) === 0, PATIENCE_MS / 2);
+    await until(async () => (await lock.waiting()) === 0, PATIENCE_MS / 2);
     await until(async () => (await clientsOfThePooler()).waiting === 0, PATIENCE_MS / 2);
     // The sessions are free for others, while the lock still stands.
     expect((await platform.ask("{ models { totalCount } }")).errors).toBeUndefined();
@@ -159,7 +138,7 @@ test("time-outs of sessions hold, though a pooler passes none on", async () => {
       ML_OPERATION_TIMEOUT_MS: String(LIMIT_MS),
     },
   });
-  await whileLocked(async () => {
+  await lock.during(async () => {
     const { errors } = await platform.ask(CURVES);
     expect(errors).toMatchObject([
       { message: expect.stringContaining("lock timeout"), extensions: { code: "TIMEOUT" } },

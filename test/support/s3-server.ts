@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { cachedFolder } from "./cache-folder.js";
-import { freePort } from "./free-port.js";
+import { onFreePort } from "./free-port.js";
 import { runProgram } from "./run-program.js";
 import { startServerProcess } from "./server-process.js";
 
@@ -49,8 +49,11 @@ async function findMoto(): Promise<[string, ...string[]]> {
 }
 
 export async function startS3(): Promise<S3Server> {
-  const [program, ...args] = await findMoto();
-  const port = await freePort();
+  const command = await findMoto();
+  return onFreePort((port) => startOn(port, command));
+}
+
+async function startOn(port: number, [program, ...args]: [string, ...string[]]): Promise<S3Server> {
   const endpoint = `http://127.0.0.1:${port}`;
   const launch = () =>
     startServerProcess(program, [...args, "-H", "127.0.0.1", "-p", String(port)], {

@@ -1,9 +1,10 @@
-import pg from "pg";
+import type pg from "pg";
 import type { TlsFiles } from "../../config/config.js";
 import type { DatabaseRestorer, RunQuery } from "../../ports/database-dumper.js";
 import { PreconditionFailedError, UnavailableError } from "../../shared/errors.js";
 import { textNow } from "../../shared/live-text.js";
-import { postgresConnection, unlimited } from "./postgres-connection.js";
+import { connectedAs } from "./connected-as.js";
+import { postgresConnection } from "./postgres-connection.js";
 import { assertRecentProgram, runPostgresProgram } from "./postgres-programs.js";
 
 /** Tables, views and sequences of ours; what an extension brought does not count. */
@@ -95,15 +96,8 @@ export async function connectedTo<T>(
   { dsn, variable, tls }: PostgresRestorerOptions,
   work: (query: RunQuery) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client(unlimited(await postgresConnection(dsn, tls)));
-  // A connection that breaks while nobody asks shows at the next statement.
-  client.on("error", () => undefined);
-  await client.connect().catch((error: Error) => {
-    throw new UnavailableError(`the database of ${variable} does not answer: ${error.message}`);
-  });
-  try {
-    return await work(async (sql) => (await client.query(sql)).rows as never);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+  const refused = (error: Error) =>
+    new UnavailableError(`the database of ${variable} does not answer: ${error.message}`);
+  const ask = (client: pg.Client) => work(async (sql) => (await client.query(sql)).rows as never);
+  return connectedAs(await postgresConnection(dsn, tls), ask, refused);
 }
