@@ -2,17 +2,16 @@ import { randomUUID } from "node:crypto";
 import type { App } from "../src/app.js";
 import type { JobDefinition } from "../src/modules/operations/index.js";
 import { upkeepDefinitions } from "../src/modules/upkeep/index.js";
+import type { Schedule } from "../src/ports/job-queue.js";
 
-interface Schedule {
-  name: string;
-  when: { cron: string } | { everyMs: number };
+interface AppSchedule extends Pick<Schedule, "name" | "when"> {
   tick: (app: App) => Promise<unknown>;
 }
 
 const HOUR_MS = 3_600_000;
 
 /** What runs by the clock, on whichever worker is free. */
-const always = ({ jobLeaseMs, retention }: App["config"]): Schedule[] => [
+const always = ({ jobLeaseMs, retention }: App["config"]): AppSchedule[] => [
   {
     name: "sweep-jobs",
     when: { everyMs: 1.5 * jobLeaseMs },
@@ -49,11 +48,11 @@ const always = ({ jobLeaseMs, retention }: App["config"]): Schedule[] => [
 ];
 
 /** No server of its own vacuums the embedded database. */
-const embedded: Schedule[] = [
+const embedded: AppSchedule[] = [
   { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];
 
-export function jobSchedules(config: App["config"]): Schedule[] {
+export function jobSchedules(config: App["config"]): AppSchedule[] {
   const { database, mirror, schedules, retention } = config;
   const testable = database.dsn === undefined || config.restoreTestDsn !== undefined;
   const upkeep = [

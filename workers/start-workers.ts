@@ -48,9 +48,11 @@ export async function startWorkers(app: App, queues: readonly string[]): Promise
     const rate = app.config.queueRates[queue];
     workers.set(queue, await app.queue.work(queue, { concurrency, rate }, deliver));
   }
-  for (const { name, when, tick } of jobSchedules(app.config)) {
-    workers.set(`schedule-${name}`, await app.queue.schedule(name, when, async () => void (await tick(app))));
-  }
+  const plan = jobSchedules(app.config).map((schedule) => ({
+    ...schedule,
+    tick: async () => void (await schedule.tick(app)),
+  }));
+  workers.set("schedules", await app.queue.schedule(plan));
   return {
     check: async () => {
       const idle = [...workers].filter(([, worker]) => !worker.isWorking()).map(([queue]) => queue);

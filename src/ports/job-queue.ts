@@ -61,6 +61,16 @@ export interface JobWorker {
   close(graceMs: number): Promise<void>;
 }
 
+/** What runs by the clock. */
+export interface Schedule {
+  /** Unique in its plan. */
+  name: string;
+  /** By a cron pattern (UTC), or every so many milliseconds. */
+  when: { cron: string } | { everyMs: number };
+  /** Not begun again on a worker while it is still running there. */
+  tick: () => Promise<void>;
+}
+
 /** At-least-once delivery of job ids to workers, with retries and delays. */
 export interface JobQueue {
   /** @throws {UnavailableError} when the transport does not take them within seconds; it may have taken some */
@@ -77,12 +87,8 @@ export interface JobQueue {
     options: WorkOptions,
     handler: (delivery: Delivery) => Promise<void>,
   ): Promise<JobWorker>;
-  /** Calls `tick` on one worker, whichever, by a cron pattern (UTC) or every so many milliseconds. */
-  schedule(
-    name: string,
-    when: { cron: string } | { everyMs: number },
-    tick: () => Promise<void>,
-  ): Promise<JobWorker>;
+  /** Lets what runs by the clock tick, each time on one of the workers that were given a plan of the same names. */
+  schedule(plan: readonly Schedule[]): Promise<JobWorker>;
   /** Calls `listener` after each time that the transport was away, or forgot what it held. */
   onRecovered(listener: () => void): void;
   depths(): Promise<QueueDepth[]>;

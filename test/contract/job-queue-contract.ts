@@ -267,8 +267,13 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
       const ticks: string[] = [];
       const name = `tick-${randomUUID()}`;
       const started = performance.now();
-      const here = await queue.schedule(name, { everyMs: 150 }, async () => void ticks.push("here"));
-      const there = await other.queue.schedule(name, { everyMs: 150 }, async () => void ticks.push("there"));
+      const every = (who: string) => ({
+        name,
+        when: { everyMs: 150 },
+        tick: async () => void ticks.push(who),
+      });
+      const here = await queue.schedule([every("here")]);
+      const there = await other.queue.schedule([every("there")]);
       await until(() => ticks.length >= 4);
       const elapsed = performance.now() - started;
       expect(ticks.length).toBeLessThanOrEqual(Math.ceil(elapsed / 150) + 2);
@@ -278,11 +283,32 @@ export function describeJobQueue(name: string, open: () => Promise<QueueUnderTes
 
     test("ticks by cron pattern, on although a tick fails", async () => {
       let ticks = 0;
-      const clock = await queue.schedule("each-second", { cron: "* * * * * *" }, async () => {
+      const failing = async () => {
         ticks++;
         throw new Error("a tick that fails");
-      });
+      };
+      const clock = await queue.schedule([
+        { name: "each-second", when: { cron: "* * * * * *" }, tick: failing },
+      ]);
       await until(() => ticks >= 2);
+      await clock.close(1_000);
+    });
+
+    test("a tick that takes long is not begun again, and holds up no other schedule", async () => {
+      let begun = 0;
+      let others = 0;
+      let release = (): void => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      const clock = await queue.schedule([
+        { name: "long", when: { everyMs: 100 }, tick: () => (begun++, held) },
+        { name: "short", when: { everyMs: 100 }, tick: async () => void others++ },
+      ]);
+      await until(() => begun === 1);
+      const before = others;
+      await until(() => others >= before + 5);
+      expect(begun).toBe(1);
+      release();
+      await until(() => begun >= 2);
       await clock.close(1_000);
     });
 

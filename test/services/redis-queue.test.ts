@@ -119,7 +119,9 @@ test("a flush is noticed, schedules come back by themselves and workers go on", 
   const redis = await startRedis();
   const queue = await openRedisQueue(redis, "flushed");
   let ticks = 0;
-  const clock = await queue.schedule("clock", { everyMs: 200 }, async () => void ticks++);
+  const clock = await queue.schedule([
+    { name: "clock", when: { everyMs: 200 }, tick: async () => void ticks++ },
+  ]);
   const delivered: string[] = [];
   const worker = await queue.work("after", { concurrency: 1 }, async ({ id }) => void delivered.push(id));
   await until(() => ticks > 0);

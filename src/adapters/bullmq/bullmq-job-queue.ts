@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { UnrecoverableError, WaitingError } from "bullmq";
 import type { PoolConfig } from "pg";
@@ -8,6 +9,7 @@ import type {
   JobWorker,
   QueueDepth,
   QueuedJob,
+  Schedule,
   WorkOptions,
 } from "../../ports/job-queue.js";
 import { assertAnswers } from "../assert-answers.js";
@@ -105,24 +107,16 @@ export class BullmqJobQueue implements JobQueue {
     return this.startWorker(queue, options, handler);
   }
 
-  async schedule(
-    name: string,
-    when: { cron: string } | { everyMs: number },
-    tick: () => Promise<void>,
-  ): Promise<JobWorker> {
-    const queueName = `schedule-${name}`;
-    const queue = this.openQueue(queueName);
-    const repeat = "cron" in when ? { pattern: when.cron, tz: "UTC" } : { every: when.everyMs };
-    const plan = async () => {
-      const template = { name, opts: { removeOnComplete: true, removeOnFail: true } };
-      await queue.upsertJobScheduler(name, repeat, template);
-    };
-    await plan();
+  async schedule(plan: readonly Schedule[]): Promise<JobWorker> {
+    const name = scheduleQueueOf(plan);
+    const queue = this.openQueue(name);
+    await keepSchedules(queue, plan);
     const keeper = setInterval(() => {
-      planIfLost(queue, name, plan).catch((error: Error) => this.report(error, queueName));
+      keepIfLost(queue, plan).catch((error: Error) => this.report(error, name));
     }, this.stalledIntervalMs);
-    const worker = await this.startWorker(queueName, { concurrency: 1 }, () =>
-      tick().catch((error: Error) => this.options.onError(error, { queue: queueName })),
+    const ticks = new Map(plan.map((schedule) => [schedule.name, onceAtATime(schedule.tick)]));
+    const worker = await this.startWorker(name, { concurrency: plan.length }, (delivery) =>
+      ticks.get(delivery.name)!().catch((error: Error) => this.options.onError(error, { queue: name })),
     );
     const close = async (graceMs: number) => {
       clearInterval(keeper);
@@ -286,9 +280,43 @@ function deliveryOf(job: TransportJob, signal: AbortSignal): Delivery {
   };
 }
 
+/**
+ * One queue for the whole plan, since each worker polls, listens and looks for stalled jobs on its own. Its name tells
+ * the plan's, so that no worker is handed a tick that only those of another release know.
+ */
+function scheduleQueueOf(plan: readonly Schedule[]): string {
+  const names = plan.map(({ name }) => name).sort();
+  return `schedules-${createHash("sha256").update(names.join()).digest("hex").slice(0, 8)}`;
+}
+
+async function keepSchedules(queue: TransportQueue, plan: readonly Schedule[]): Promise<void> {
+  const planned = plan.map(({ name, when }) => {
+    const repeat = "cron" in when ? { pattern: when.cron, tz: "UTC" } : { every: when.everyMs };
+    return queue.upsertJobScheduler(name, repeat, {
+      name,
+      opts: { removeOnComplete: true, removeOnFail: true },
+    });
+  });
+  await Promise.all(planned);
+}
+
 /** An engine that came back empty has forgotten what is to be done by the clock. */
-async function planIfLost(queue: TransportQueue, name: string, plan: () => Promise<void>): Promise<void> {
-  if (!(await queue.getJobScheduler(name))) await plan();
+async function keepIfLost(queue: TransportQueue, plan: readonly Schedule[]): Promise<void> {
+  if ((await queue.getJobSchedulersCount()) < plan.length) await keepSchedules(queue, plan);
+}
+
+/** A tick that comes while the one before it is under way is left out, and holds up no other schedule. */
+function onceAtATime(tick: () => Promise<void>): () => Promise<void> {
+  let underWay = false;
+  return async () => {
+    if (underWay) return;
+    underWay = true;
+    try {
+      await tick();
+    } finally {
+      underWay = false;
+    }
+  };
 }
 
 /** A job under the same id that has failed, or waits for children, would make BullMQ ignore the new one. */

@@ -15,7 +15,7 @@ export interface TransportQueue extends Pick<
   | "getJobCounts"
   | "getJobs"
   | "upsertJobScheduler"
-  | "getJobScheduler"
+  | "getJobSchedulersCount"
   | "close"
 > {
   on(event: "error", listener: (error: Error) => void): unknown;

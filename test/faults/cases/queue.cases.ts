@@ -13,21 +13,23 @@ const killed: Fault = {
 };
 
 /** What the platform still has to do by the clock, as BullMQ keeps it. */
-const SCHEDULES = "*schedule-*:repeat";
+const SCHEDULES = "*schedules-*:repeat";
 
 const flushed: Fault = {
   ...{ name: "queue's Redis emptied", engine: "queue", ci: true },
   run: (tier) =>
     underLoad(tier, {}, async ({ workload }) => {
-      const schedules = async () =>
-        (await tier.queue.ask("KEYS", SCHEDULES)).trim().split("\n").filter(Boolean);
+      const schedules = async () => {
+        const [plan] = (await tier.queue.ask("KEYS", SCHEDULES)).trim().split("\n");
+        return plan ? Number(await tier.queue.ask("ZCARD", plan)) : 0;
+      };
       const before = await schedules();
-      if (before.length === 0) throw new Error("there is no schedule in the queue's Redis to lose");
+      if (before === 0) throw new Error("there is no schedule in the queue's Redis to lose");
       await tier.queue.ask("FLUSHALL");
       const at = performance.now();
       await workload.recoveredFrom(at);
-      await eventually(schedules, (now) => now.length === before.length, 30_000);
-      return { at, note: `${before.length} schedules came back` };
+      await eventually(schedules, (now) => now === before, 30_000);
+      return { at, note: `${before} schedules came back` };
     }),
 };
 
