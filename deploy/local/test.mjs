@@ -19,6 +19,8 @@ const { status } = spawnSync(
   [
     "--experimental-vm-modules",
     "--disable-warning=ExperimentalWarning",
+    // Embedded engines that live for a file's seconds earn no optimizing back.
+    "--liftoff-only",
     jest,
     ...(services ? rest : process.argv.slice(2)),
   ],

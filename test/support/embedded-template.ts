@@ -1,5 +1,5 @@
-import { constants } from "node:fs";
-import { cp, mkdtemp } from "node:fs/promises";
+import { constants, cpSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,6 +10,7 @@ export const TEMPLATE_VARIABLE = "TEST_TEMPLATE";
 export async function newDataDir(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "254carbon-test-"));
   const template = process.env[TEMPLATE_VARIABLE];
-  if (template) await cp(template, folder, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  // More than a thousand small files: one by one through promises takes twice the CPU.
+  if (template) cpSync(template, folder, { recursive: true, mode: constants.COPYFILE_FICLONE });
   return folder;
 }

@@ -1,5 +1,5 @@
 import { open, rm } from "node:fs/promises";
-import { openEngine } from "./database-engine.js";
+import { leaveUnoptimized, openEngine } from "./database-engine.js";
 
 /**
  * Entry of the short-lived process that packs a copied cluster: it opens the copy, which proves that it is one, and
@@ -7,6 +7,7 @@ import { openEngine } from "./database-engine.js";
  */
 
 const [folder, file] = process.argv.slice(2) as [string, string];
+leaveUnoptimized();
 const engine = await openEngine(folder);
 const { rows } = await engine.query<{ tables: number }>(
   "SELECT count(*)::int AS tables FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
