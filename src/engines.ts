@@ -180,8 +180,8 @@ function openQueue(latest: LatestConfig, inDatabase: Transport, logger: Logger):
     transport:
       queueUrl === undefined ? inDatabase : { kind: "redis", url, tls, prefix, startTimeoutMs, log: logger },
     leaseMs: config.jobLeaseMs,
-    onError: (err, { queue }) =>
-      logger.warn({ event: "queue.error", err, queue }, "the job queue reported an error"),
+    onError: (err, context) =>
+      logger.warn({ event: "queue.error", err, ...context }, "the job queue reported an error"),
   });
 }
 

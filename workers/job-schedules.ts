@@ -52,7 +52,11 @@ const embedded: AppSchedule[] = [
   { name: "maintain-database", when: { everyMs: 6 * HOUR_MS }, tick: ({ database }) => database.maintain() },
 ];
 
-export function jobSchedules(config: App["config"]): AppSchedule[] {
+/**
+ * Plans that are the same wherever they are known: workers tick together by a plan's names. What may be configured for
+ * some workers only is a plan of its own, so that nothing ticks once for each configuration.
+ */
+export function jobSchedules(config: App["config"]): AppSchedule[][] {
   const { database, mirror, schedules, retention } = config;
   const testable = database.dsn === undefined || config.restoreTestDsn !== undefined;
   const upkeep = [
@@ -81,11 +85,10 @@ export function jobSchedules(config: App["config"]): AppSchedule[] {
     },
   ];
   return [
-    ...always(config),
-    ...(database.dsn === undefined ? embedded : []),
+    [...always(config), ...(database.dsn === undefined ? embedded : [])],
     ...upkeep
       .filter(({ cron }) => cron !== "off")
-      .map(({ name, cron, tick }) => ({ name, when: { cron }, tick })),
+      .map(({ name, cron, tick }) => [{ name, when: { cron }, tick }]),
   ];
 }
 

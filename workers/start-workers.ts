@@ -48,11 +48,14 @@ export async function startWorkers(app: App, queues: readonly string[]): Promise
     const rate = app.config.queueRates[queue];
     workers.set(queue, await app.queue.work(queue, { concurrency, rate }, deliver));
   }
-  const plan = jobSchedules(app.config).map((schedule) => ({
-    ...schedule,
-    tick: async () => void (await schedule.tick(app)),
-  }));
-  workers.set("schedules", await app.queue.schedule(plan));
+  for (const schedules of jobSchedules(app.config)) {
+    const plan = schedules.map((schedule) => ({
+      ...schedule,
+      tick: async () => void (await schedule.tick(app)),
+    }));
+    const names = plan.map(({ name }) => name).join(", ");
+    workers.set(`the schedules ${names}`, await app.queue.schedule(plan));
+  }
   return {
     check: async () => {
       const idle = [...workers].filter(([, worker]) => !worker.isWorking()).map(([queue]) => queue);

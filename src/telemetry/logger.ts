@@ -35,6 +35,7 @@ const ALLOWED_FIELDS = new Set([
   "job",
   "kind",
   "queue",
+  "schedule",
   "attempt",
   "progress",
   "count",

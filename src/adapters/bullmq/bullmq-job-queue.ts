@@ -30,7 +30,7 @@ type RedisTransportChoice = { kind: "redis" } & Omit<RedisTransportOptions, "onE
 export interface BullmqJobQueueOptions {
   transport: { kind: "postgres"; connection: PoolConfig } | RedisTransportChoice;
   /** Told of what goes wrong in the background: broken connections, lost leases, failing ticks. */
-  onError: (error: Error, context: { queue?: string }) => void;
+  onError: (error: Error, context: { queue?: string; schedule?: string }) => void;
   /** Wait before the second delivery; doubled before each further one, and up to half of it random. */
   backoffMs?: number;
   /** How long a worker that fell silent keeps its jobs. */
@@ -115,8 +115,8 @@ export class BullmqJobQueue implements JobQueue {
       keepIfLost(queue, plan).catch((error: Error) => this.report(error, name));
     }, this.stalledIntervalMs);
     const ticks = new Map(plan.map((schedule) => [schedule.name, onceAtATime(schedule.tick)]));
-    const worker = await this.startWorker(name, { concurrency: plan.length }, (delivery) =>
-      ticks.get(delivery.name)!().catch((error: Error) => this.options.onError(error, { queue: name })),
+    const worker = await this.startWorker(name, { concurrency: plan.length }, ({ name: schedule }) =>
+      ticks.get(schedule)!().catch((error: Error) => this.options.onError(error, { queue: name, schedule })),
     );
     const close = async (graceMs: number) => {
       clearInterval(keeper);

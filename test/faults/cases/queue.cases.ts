@@ -20,8 +20,9 @@ const flushed: Fault = {
   run: (tier) =>
     underLoad(tier, {}, async ({ workload }) => {
       const schedules = async () => {
-        const [plan] = (await tier.queue.ask("KEYS", SCHEDULES)).trim().split("\n");
-        return plan ? Number(await tier.queue.ask("ZCARD", plan)) : 0;
+        const plans = (await tier.queue.ask("KEYS", SCHEDULES)).trim().split("\n").filter(Boolean);
+        const counts = await Promise.all(plans.map((plan) => tier.queue.ask("ZCARD", plan)));
+        return counts.reduce((sum, count) => sum + Number(count), 0);
       };
       const before = await schedules();
       if (before === 0) throw new Error("there is no schedule in the queue's Redis to lose");
